@@ -1,0 +1,154 @@
+"""Train the models that ship, and the ones that the experiments compare.
+
+    python experiments/train.py teacher OUT.safetensors --data DIR --labels fib25_training_sample2:train gala_fib_train:all
+    python experiments/train.py student OUT.safetensors --data DIR --labels ... --raw fib25_training_sample1_raw:all \
+        --teacher TEACHER.safetensors
+
+A dataset is CARD:SPLIT, optionally CARD:SPLIT:FIRST-LAST to keep only those sections; `synthetic:N` makes N volumes.
+One core suffices; a log line every 100 (50) steps, the weights are written with each tenth of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from savem3 import bank, distill, predict, saem2
+from savem3.grid import Box, Grid
+from savem3.volume import BoundaryMap, Image, Sample, intensity_of
+
+CONSOLE = Console(highlight=False)
+
+
+def main() -> None:
+    """Read the command line and train."""
+    options = read_options()
+    torch.set_num_threads(options.threads)
+    torch.set_flush_denormal(True)
+    started = time.process_time()
+    if options.kind == "teacher":
+        train_teacher(options)
+    else:
+        train_student(options)
+    CONSOLE.print(f"{options.out}: {time.process_time() - started:.0f} CPU-seconds")
+
+
+def read_options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("kind", choices=("teacher", "student"))
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the datasets' files")
+    parser.add_argument("--labels", nargs="*", default=[], help="annotated datasets, CARD:SPLIT[:FIRST-LAST]")
+    parser.add_argument("--raw", nargs="*", default=[], help="unlabelled datasets for the student")
+    parser.add_argument("--teacher", type=Path, help="weights of the student's teacher")
+    parser.add_argument("--student", default="fast", choices=sorted(distill.STUDENTS))
+    parser.add_argument("--start", type=Path, help="weights of a student to go on from")
+    parser.add_argument("--steps", type=int, required=True)
+    parser.add_argument("--feature-weight", type=float, default=0.1)
+    parser.add_argument("--embedding-weight", type=float, default=0.1)
+    parser.add_argument("--labelled-share", type=float, default=0.5)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=1)
+    return parser.parse_args()
+
+
+def train_teacher(options: argparse.Namespace) -> None:
+    """Encoder with boundary and distance heads from annotated volumes."""
+    recipe = replace(saem2.small_cpu(seed=options.seed), steps=options.steps)
+    samples = [sample for name in options.labels for sample in read_samples(name, options.data)]
+    card = describe(options, samples, asdict(recipe))
+
+    def report(progress: saem2.Progress, network: saem2.Saem2) -> None:
+        CONSOLE.print(f"step {progress.step}  loss {progress.loss:.4f}  {progress.time_s:.0f} s")
+        if progress.step % max(100, recipe.steps // 10) == 0 or progress.step == recipe.steps:
+            saem2.save_teacher(network, options.out, card={**card, "step": progress.step})
+
+    saem2.pretrain(samples, recipe=recipe, on_progress=report)
+
+
+def train_student(options: argparse.Namespace) -> None:
+    """A 3D student from a teacher on unlabelled volumes, from labels, or from both."""
+    recipe = replace(
+        distill.small_cpu(steps=options.steps, seed=options.seed),
+        feature_weight=options.feature_weight,
+        embedding_weight=options.embedding_weight,
+        labelled_share=options.labelled_share,
+    )
+    samples = [sample for name in options.labels for sample in read_samples(name, options.data)]
+    teacher = saem2.load_teacher(options.teacher)[0] if options.teacher else None
+    lessons = [distill.Lesson(s.image, s.boundary, labelled=True, weight=weight_of(s)) for s in samples]
+    if teacher is not None:
+        lessons += [teach(read_image(name, options.data), teacher) for name in options.raw]
+    card = describe(options, samples, asdict(recipe))
+    student = distill.load_student(options.start)[0] if options.start else distill.build_student(options.student)
+
+    def report(progress: distill.Progress, network: torch.nn.Module) -> None:
+        terms = "  ".join(f"{name} {value:.4f}" for name, value in progress.losses.items())
+        CONSOLE.print(f"step {progress.step}  {terms}  {progress.time_s:.0f} s")
+        if progress.step % max(50, recipe.steps // 10 // 50 * 50) == 0 or progress.step == recipe.steps:
+            assert isinstance(network, distill.Student)
+            distill.save_student(network, options.out, card={**card, "step": progress.step})
+
+    distill.distill(student, lessons, recipe=recipe, teacher=teacher, on_progress=report)
+
+
+def teach(image: Image, teacher: saem2.Saem2Teacher) -> distill.Lesson:
+    """The teacher's boundary map of a whole image, seen from three sides if its voxels allow it."""
+    planes = 3 if image.grid.is_isotropic else 1
+    boundary = predict.look_around(image, teacher, intensity=intensity_of(image), planes=planes)
+    return distill.Lesson(image, boundary)
+
+
+def weight_of(sample: Sample) -> float:
+    """Synthetic volumes are many and small: each is drawn a quarter as often as a real one of its size."""
+    return 0.25 if sample.name.startswith("synthetic") else 1.0
+
+
+def read_samples(name: str, folder: Path) -> list[Sample]:
+    """The annotated volumes that CARD:SPLIT[:FIRST-LAST] or synthetic:N names."""
+    card, split, *sections = name.split(":")
+    if card == "synthetic":
+        grids = (Grid((64, 128, 128), (10.0, 10.0, 10.0)), Grid((12, 224, 224), (40.0, 8.0, 8.0)))
+        return [bank.make_synthetic(seed, grid=grids[seed % 2]) for seed in range(int(split))]
+    sample = bank.load_sample(bank.DATASETS[card], folder, split)
+    return [keep_sections(sample, sections[0]) if sections else sample]
+
+
+def keep_sections(sample: Sample, sections: str) -> Sample:
+    """The part of a sample between two sections, both included."""
+    first, last = (int(z) for z in sections.split("-"))
+    _, height, width = sample.image.grid.shape
+    box = Box((first, 0, 0), (last + 1, height, width))
+    volumes = {n: getattr(sample, n).crop(box) for n in ("image", "labels", "boundary", "distance")}
+    return replace(sample, name=f"{sample.name}:{sections}", **volumes)
+
+
+def read_image(name: str, folder: Path) -> Image:
+    """The unlabelled image that CARD:SPLIT names."""
+    card, split = name.split(":")
+    return bank.load_image(bank.DATASETS[card], folder, split)
+
+
+def describe(options: argparse.Namespace, samples: list[Sample], recipe: dict[str, object]) -> dict[str, object]:
+    """What a model card must say about a run."""
+    return {
+        "labels": options.labels,
+        "raw": options.raw,
+        "teacher": options.teacher.name if options.teacher else None,
+        "started_from": options.start.name if options.start else None,
+        "licences": sorted({s.licence for s in samples}),
+        "recipe": recipe,
+        "threads": options.threads,
+        "cores": os.cpu_count(),
+    }
+
+
+if __name__ == "__main__":
+    main()

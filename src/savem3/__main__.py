@@ -1,0 +1,5 @@
+"""``python -m savem3`` is the command ``savem3``."""
+
+from savem3.cli import main
+
+main()

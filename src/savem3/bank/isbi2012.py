@@ -1,0 +1,33 @@
+"""ISBI 2012 challenge: ventral nerve cord of a first instar fly larva, ssTEM (Cardona et al. 2010).
+
+Cells are annotated section by section. For non-commercial segmentation software only, and not to be passed on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from savem3.bank.card import Card, Truth
+
+TRAIN = Card(
+    name="isbi2012_train",
+    superset="larval ventral nerve cord (ISBI 2012)",
+    imaging="ssTEM",
+    species="Drosophila melanogaster, first instar larva",
+    voxel_size=(50.0, 4.0, 4.0),
+    licence="ISBI 2012 challenge terms, non-commercial",
+    permissive=False,
+    citation="Cardona et al. 2010, PLoS Biol 8(10):e1000502; Arganda-Carreras et al. 2015, Front. Neuroanat. 9:142",
+    source="github.com/zhixuhao/unet",
+    file="isbi2012_train.h5",
+    splits={"all": range(30), "train": range(24), "validation": range(25, 30)},
+    truth=Truth(labels="labels2d", linked=False, membranes="membranes"),
+)
+
+TEST_RAW = replace(
+    TRAIN,
+    name="isbi2012_test_raw",
+    file="isbi2012_test_raw.h5",
+    splits={"all": range(30)},
+    truth=None,
+)

@@ -1,0 +1,12 @@
+"""Blocks: a pure function of a tile, applied to every tile of a volume.
+
+Enters: tiles and a function. Leaves: its results in the order of the tiles, the same for every block size, block order
+and number of workers. Here also stand the two things that several rooms do block by block: compiled loops, and the
+faces between touching regions in integer sums (method, section 6).
+"""
+
+from savem3.blocks.executor import Progress, each
+from savem3.blocks.faces import Faces, collect_faces, join_faces
+from savem3.blocks.kernel import kernel
+
+__all__ = ["Faces", "Progress", "collect_faces", "each", "join_faces", "kernel"]

@@ -1,0 +1,67 @@
+"""Prompts: what a person or a program points at in a section, and who answers. Coordinates carry z, y, x by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, UInt8
+
+
+@dataclass(frozen=True, slots=True)
+class PointPrompt:
+    """Points in a section, in voxels: ``y`` and ``x`` of equal length; ``inside`` says on the object or off it."""
+
+    z: int
+    y: tuple[float, ...]
+    x: tuple[float, ...]
+    inside: tuple[bool, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.y) == len(self.x) == len(self.inside) > 0:
+            lengths = f"{len(self.y)}, {len(self.x)} and {len(self.inside)}"
+            raise ValueError(f"y, x and inside must name the same points, got {lengths}")
+
+
+@dataclass(frozen=True, slots=True)
+class BoxPrompt:
+    """A box around an object in a section, in voxels, starts inclusive and stops exclusive."""
+
+    z: int
+    y_start: float
+    y_stop: float
+    x_start: float
+    x_stop: float
+
+    def __post_init__(self) -> None:
+        if not (self.y_start < self.y_stop and self.x_start < self.x_stop):
+            raise ValueError(f"stop must lie beyond start, got {self}")
+
+
+@dataclass(frozen=True, slots=True)
+class MaskPrompt:
+    """A rough mask of an object in a section."""
+
+    z: int
+    mask: Bool[np.ndarray, "y x"]
+
+
+Prompt = PointPrompt | BoxPrompt | MaskPrompt
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A mask and how well the model believes it fits: its predicted IoU, 0–1."""
+
+    mask: Bool[np.ndarray, "y x"]
+    predicted_iou: float
+
+
+@runtime_checkable
+class Prompter(Protocol):
+    """Answers prompts on a section."""
+
+    def ask(self, section: UInt8[np.ndarray, "y x"], prompts: list[Prompt]) -> list[Answer]:
+        """One answer for each prompt, in order; the section is encoded once."""
+        ...

@@ -1,0 +1,36 @@
+"""Store: a path → a lazy noun, and back. The only room that knows files.
+
+Enters: the path of a volume, ``file.h5:raw``, ``stack.tif``, ``name.zarr/group`` or a folder of sections, with or
+without a voxel size. Leaves: `Image`, `Labels` or `BoundaryMap`, z, y, x, nm, whose voxels are read when they are
+indexed. Back: nouns become OME-NGFF 0.5 or HDF5, checksummed, and complete or not there at all.
+
+Method: section 1 (words, shapes, conventions). Each format is one file and one line in `READERS` or `WRITERS`.
+"""
+
+from savem3.store.errors import MissingVoxelSize, UnreadableVolume
+from savem3.store.formats import READERS, WRITERS, Reader, Writer
+from savem3.store.lazy import LazyVoxels
+from savem3.store.opening import open_boundary, open_image, open_labels, open_stored
+from savem3.store.progress import Progress
+from savem3.store.stored import Stored
+from savem3.store.writing import completed, write_boundary, write_image, write_labels
+
+__all__ = [
+    "READERS",
+    "WRITERS",
+    "LazyVoxels",
+    "MissingVoxelSize",
+    "Progress",
+    "Reader",
+    "Stored",
+    "UnreadableVolume",
+    "Writer",
+    "completed",
+    "open_boundary",
+    "open_image",
+    "open_labels",
+    "open_stored",
+    "write_boundary",
+    "write_image",
+    "write_labels",
+]

@@ -1,0 +1,81 @@
+"""A path → a noun, its voxels still on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from savem3.grid import Grid, Nanometres
+from savem3.store.errors import MissingVoxelSize, UnreadableVolume
+from savem3.store.formats import READERS
+from savem3.store.grey import boundary_voxels, image_voxels, label_voxels
+from savem3.store.location import find
+from savem3.store.stored import Stored
+from savem3.volume import BoundaryMap, Image, IntensityMap, Labels
+
+
+def open_image(
+    path: str | Path,
+    *,
+    voxel_size: Nanometres | None = None,
+    invert: bool = False,
+    intensity: IntensityMap | None = None,
+) -> Image:
+    """Open an image.
+
+    Parameters
+    ----------
+    path
+        A file or folder; a dataset inside it behind a colon, such as ``file.h5:raw``.
+    voxel_size
+        Along z, y, x, in nm; goes before what the file says.
+    invert
+        Whether bright and dark are exchanged, for images whose membranes are bright.
+    intensity
+        The intensity map of an earlier run on this volume. Without it, a volume that is not uint8 is read once here.
+
+    Raises
+    ------
+    UnreadableVolume
+        If the path does not lead to a grey volume.
+    MissingVoxelSize
+        If neither the file nor the caller gives a voxel size.
+    """
+    stored = open_stored(path)
+    grid = _grid(stored, voxel_size)
+    return Image(image_voxels(stored, invert=invert, intensity=intensity), grid)
+
+
+def open_labels(path: str | Path, *, voxel_size: Nanometres | None = None) -> Labels:
+    """Open labels of any integer type; see `open_image`."""
+    stored = open_stored(path)
+    return Labels(label_voxels(stored), _grid(stored, voxel_size))
+
+
+def open_boundary(path: str | Path, *, voxel_size: Nanometres | None = None) -> BoundaryMap:
+    """Open a boundary map, uint8 from 0 to 255 or floats from 0 to 1; see `open_image`."""
+    stored = open_stored(path)
+    return BoundaryMap(boundary_voxels(stored), _grid(stored, voxel_size))
+
+
+def open_stored(path: str | Path) -> Stored:
+    """Open a volume with the numbers that it is stored with; the first format that recognises it reads it.
+
+    Raises
+    ------
+    UnreadableVolume
+        If no format recognises it.
+    """
+    location = find(path)
+    for reader in READERS.values():
+        if reader.recognises(location.file):
+            return reader.open_stored(location)
+    known = ", ".join(reader.looks_like for reader in READERS.values())
+    raise UnreadableVolume(f"path must be one of {known}, got '{path}'")
+
+
+def _grid(stored: Stored, voxel_size: Nanometres | None) -> Grid:
+    size = voxel_size if voxel_size is not None else stored.voxel_size
+    if size is None:
+        raise MissingVoxelSize(stored.name)
+    z, y, x = (float(edge) for edge in size)
+    return Grid(stored.voxels.shape, (z, y, x), stored.origin)
