@@ -1,8 +1,8 @@
 """Train the models that ship, and the ones that the experiments compare.
 
-    python experiments/train.py teacher OUT.safetensors --data DIR --labels fib25_training_sample2:train gala_fib_train:all
-    python experiments/train.py student OUT.safetensors --data DIR --labels ... --raw fib25_training_sample1_raw:all \
-        --teacher TEACHER.safetensors
+    python experiments/train.py teacher TEACHER.safetensors --data DIR --labels CARD:SPLIT ... --steps 4000
+    python experiments/train.py student STUDENT.safetensors --data DIR --raw CARD:SPLIT ... \\
+        --teacher TEACHER.safetensors --steps 1600
 
 A dataset is CARD:SPLIT, optionally CARD:SPLIT:FIRST-LAST to keep only those sections; `synthetic:N` makes N volumes.
 One core suffices; a log line every 100 (50) steps, the weights are written with each tenth of them.
@@ -21,7 +21,7 @@ from rich.console import Console
 
 from savem3 import bank, distill, predict, saem2
 from savem3.grid import Box, Grid
-from savem3.volume import BoundaryMap, Image, Sample, intensity_of
+from savem3.volume import Image, Sample, intensity_of
 
 CONSOLE = Console(highlight=False)
 

@@ -6,6 +6,7 @@ Crops are float32, raw in −1…1 (see `IntensityMap`). Everything random comes
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
@@ -32,11 +33,11 @@ class Turn:
     axes: tuple[int, int, int]
     mirrored: tuple[bool, bool, bool]
 
-    def apply(self, crop: NDArray[np.generic]) -> NDArray[np.generic]:
+    def apply(self, crop: NDArray[Any]) -> NDArray[Any]:
         """The turned crop; axes before the last three stay."""
         lead = crop.ndim - 3
         turned = crop.transpose(*range(lead), *(lead + a for a in self.axes))
-        flips = [lead + i for i, m in enumerate(self.mirrored) if m]
+        flips = tuple(lead + i for i, m in enumerate(self.mirrored) if m)
         return np.ascontiguousarray(np.flip(turned, flips))
 
     def source_shape(self, shape: Shape) -> Shape:
@@ -83,7 +84,7 @@ def random_crop_box(rng: np.random.Generator, *, within: Shape, shape: Shape) ->
     return random_box(rng, within=within, shape=(z, y, x))
 
 
-def fill(crop: NDArray[np.generic], shape: Shape) -> NDArray[np.generic]:
+def fill(crop: NDArray[Any], shape: Shape) -> NDArray[Any]:
     """The crop continued by reflection to ``shape``; raw and targets alike."""
     missing = [s - n for s, n in zip(shape, crop.shape, strict=True)]
     if not any(missing):
@@ -111,7 +112,7 @@ def change_grey_values(raw: Crop, rng: np.random.Generator, *, isotropic: bool) 
     return np.clip(x, -1.5, 1.5).astype(np.float32)
 
 
-def _blur_or_sharpen(x: NDArray[np.floating], rng: np.random.Generator, *, isotropic: bool) -> NDArray[np.floating]:
+def _blur_or_sharpen(x: NDArray[Any], rng: np.random.Generator, *, isotropic: bool) -> NDArray[Any]:
     chance = rng.random()
     if chance < 0.4:
         sigma = rng.uniform(0.3, 1.3)
@@ -121,17 +122,17 @@ def _blur_or_sharpen(x: NDArray[np.floating], rng: np.random.Generator, *, isotr
     return x
 
 
-def _in_plane(x: NDArray[np.floating], sigma: float) -> NDArray[np.floating]:
+def _in_plane(x: NDArray[Any], sigma: float) -> NDArray[Any]:
     return np.asarray(ndimage.gaussian_filter(x, (0, sigma, sigma)))
 
 
-def _shade(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[np.floating]:
+def _shade(shape: tuple[int, ...], rng: np.random.Generator) -> NDArray[Any]:
     """Slow changes of brightness across the field of view, about unit size."""
     coarse = rng.normal(0, 1, (2, 4, 4))
     return np.asarray(ndimage.zoom(coarse, [n / c for n, c in zip(shape, coarse.shape, strict=True)], order=1))
 
 
-def _disturb_sections(x: NDArray[np.floating], rng: np.random.Generator) -> NDArray[np.floating]:
+def _disturb_sections(x: NDArray[Any], rng: np.random.Generator) -> NDArray[Any]:
     """Each section its own brightness; now and then one is lost."""
     sections = x.shape[0]
     x = x * rng.uniform(0.85, 1.15, (sections, 1, 1)) + rng.uniform(-0.15, 0.15, (sections, 1, 1))

@@ -34,7 +34,7 @@ Overwrite = Annotated[bool, Parameter(help="Replace an older result once the new
 AsJson = Annotated[bool, Parameter(help="Lines of JSON for machines.")]
 Model = Annotated[str, Parameter(help="A shipped student, or the path of a .safetensors file.")]
 Teacher = Annotated[str, Parameter(help="A shipped teacher, or the path of a .safetensors file.")]
-Beta = Annotated[float | None, Parameter(help="Where to cut, 0 to 1; the model's own by default. Higher joins more.")]
+Beta = Annotated[float | None, Parameter(help="Where to cut, 0 to 1; the model's own by default. Lower joins more.")]
 Cutter = Annotated[Literal["multicut", "mean"], Parameter(help="How fragments are joined.")]
 
 
@@ -66,9 +66,7 @@ def reconstruct(
     from savem3.runs import Choices, run_reconstruct
 
     choices = Choices(model=model, teacher=teacher, adapt_steps=_steps(adapt), beta=beta, cutter=cutter, truth=truth)
-    run_reconstruct(
-        raw, out, source=source, choices=choices, machine=machine, overwrite=overwrite, watch=_watch(json)
-    )
+    run_reconstruct(raw, out, source=source, choices=choices, machine=machine, overwrite=overwrite, watch=_watch(json))
 
 
 @app.command
@@ -133,7 +131,7 @@ def cut(
     out: Out,
     *,
     source: Read = Source(),
-    beta: Annotated[float, Parameter(help="Where to cut, 0 to 1. Higher joins more.")] = 0.5,
+    beta: Annotated[float, Parameter(help="Where to cut, 0 to 1. Lower joins more.")] = 0.5,
     cutter: Cutter = "multicut",
     machine: On = Machine(),
     overwrite: Overwrite = False,
@@ -245,7 +243,7 @@ def _watch(as_json: bool) -> Watch:
         watch.warnings.append(str(message))
         ERRORS.print(f"[yellow]warning:[/] {escape(str(message))}", soft_wrap=True)
 
-    warnings.showwarning = show
+    warnings.showwarning = show  # type: ignore[assignment]
     return watch
 
 

@@ -24,7 +24,8 @@ class Settings:
     Parameters
     ----------
     beta
-        Where to cut, 0–1: contacts whose mean boundary is above it are cut. Each student's card states its own.
+        Where to cut, 0–1: a contact speaks for cutting where its mean boundary probability is above 1 − β, so lower
+        joins more. Each student's card states its own.
     cutter
         A key of `CUTTERS`.
     predict, oversegment
@@ -156,9 +157,15 @@ def adapt(
 
 def teach(image: Image, teacher: Saem2Teacher, *, progress: Progress | None = None) -> Lesson:
     """The teacher's boundary map of an image, as a lesson for a student."""
-    planes = 3 if image.grid.is_isotropic else 1
     image = image.load()
-    return Lesson(image, look_around(image, teacher, intensity=intensity_of(image), planes=planes, progress=progress))
+    boundary = look_around(
+        image,
+        teacher,
+        intensity=intensity_of(image),
+        planes=3 if image.grid.is_isotropic else 1,
+        progress=progress,
+    )
+    return Lesson(image, boundary)
 
 
 def settings_for(card: dict[str, object], **changes: object) -> Settings:

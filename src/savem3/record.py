@@ -66,13 +66,11 @@ def facts_of(
             "version": f"savem3 {__version__}",
         },
         timings=watch.seconds,
-        models=[
-            {"name": name, "sha256": weights.sha256, "licence": licence_of(weights)} for name, weights in models
-        ],
+        models=[{"name": name, "sha256": weights.sha256, "licence": licence_of(weights)} for name, weights in models],
         warnings=list(watch.warnings),
         scores=None if scores is None else scores.to_dict(),
         next_steps={
-            "savem3 cut fragments.zarr boundary.zarr more.zarr --beta 0.5": "Join more (higher β) or less.",
+            "savem3 cut fragments.zarr boundary.zarr other.zarr --beta 0.3": "Join more (lower β) or less.",
             "savem3 score labels.zarr TRUTH": "Compare with labels of yours.",
             "savem3 reconstruct RAW OUT --adapt 500": "Let the model learn from this volume first.",
         },

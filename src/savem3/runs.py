@@ -1,4 +1,4 @@
-"""Runs: paths in, paths out. Each opens its volumes, says the plan, calls the pipeline, leaves a whole result or none."""
+"""Runs: paths in, paths out. Each opens its volumes, calls the pipeline, leaves a whole result or none."""
 
 from __future__ import annotations
 
@@ -76,9 +76,7 @@ def run_reconstruct(
         folder.mkdir(parents=True)
         _write_volumes(made, folder, watch=watch)
         save_student(student, folder / "student.safetensors", card={**weights.card, "adapted": choices.adapt_steps})
-        facts = facts_of(
-            raw, plan=plan, image=image, settings=settings, models=models, scores=scores, watch=watch
-        )
+        facts = facts_of(raw, plan=plan, image=image, settings=settings, models=models, scores=scores, watch=watch)
         with watch.stage("report"):
             write_pages(
                 folder,
@@ -89,9 +87,7 @@ def run_reconstruct(
                 labels=made.labels,
                 truth=truth,
             )
-        write_record(
-            folder / "run.json", facts=facts, plan=plan, settings=settings, choices=choices, source=source
-        )
+        write_record(folder / "run.json", facts=facts, plan=plan, settings=settings, choices=choices, source=source)
     return scores
 
 

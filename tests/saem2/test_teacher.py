@@ -69,11 +69,11 @@ def test_volumes_thinner_than_a_crop_are_continued_by_reflection():
 
 def test_the_dice_term_rewards_overlap():
     recipe = replace(smoke(), dice_weight=1.0, distance_weight=0.0)
-    target = torch.zeros(1, 4, 8)
+    target = torch.zeros(1, 8, 8)
     target[:, :, ::4] = 1
 
     def loss(logits):
-        heads = Heads(logits, logits, torch.zeros(1, 32, 2, 4), torch.zeros(1, 256, 1, 1))
+        heads = Heads(logits, logits, torch.zeros(1, 32, 4, 4), torch.zeros(1, 256, 1, 1))
         return heads_loss(heads, boundary=target, distance=target, recipe=recipe).item()
 
     assert loss(target * 20 - 10) < 0.01 < 1 < loss(10 - target * 20)

@@ -1,4 +1,4 @@
-"""What a student learns from: unlabelled images with a teacher's boundary map, and annotated ones where there are any."""
+"""What a student learns from: unlabelled images with a teacher's boundary map, and annotated ones if there are any."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Batch:
 
 
 def batches(lessons: Sequence[Lesson], *, recipe: DistillRecipe) -> Iterator[Batch]:
-    """Endless batches. Volumes are drawn in proportion to the square root of their voxels, within the labelled share."""
+    """Endless batches. Volumes are drawn by the square root of their voxels, within the labelled share."""
     rng = np.random.default_rng(recipe.seed)
     chance = _chances(lessons, labelled_share=recipe.labelled_share)
     intensities = [intensity_of(lesson.image) for lesson in lessons]

@@ -55,7 +55,7 @@ class DistillRecipe:
 
 
 def small_cpu(*, steps: int = 3000, seed: int = 0) -> DistillRecipe:
-    """For `fast` on one or two CPU cores, ≈ 1 s a step on one core of 2024; the shipped student's card states its run."""
+    """For `fast` on a CPU, ≈ 1 s a step on one core; the shipped student's card states its run."""
     return DistillRecipe(steps=steps, seed=seed)
 
 

@@ -6,7 +6,6 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -76,7 +75,9 @@ class Adapters(nn.Module):
     Source: the published student has the teacher's widths and needs none; other widths are our choice (Choice 8).
     """
 
-    def __init__(self, student: Student, *, feature: int = FEATURE_CHANNELS, embedding: int = EMBEDDING_CHANNELS) -> None:
+    def __init__(
+        self, student: Student, *, feature: int = FEATURE_CHANNELS, embedding: int = EMBEDDING_CHANNELS
+    ) -> None:
         super().__init__()
         self.feature = _fit(student.feature_width, feature)
         self.embedding = _fit(student.embedding_width, embedding)

@@ -80,7 +80,10 @@ class Tutor:
         self.recipe, self.teacher, self.device = recipe, teacher, device
         self.student = student.to(device=device, memory_format=torch.channels_last_3d).train()  # type: ignore[call-overload]
         self.adapters = Adapters(student).to(device)
-        self.feature, self.embedding = Standardise(FEATURE_CHANNELS).to(device), Standardise(EMBEDDING_CHANNELS).to(device)
+        self.feature, self.embedding = (
+            Standardise(FEATURE_CHANNELS).to(device),
+            Standardise(EMBEDDING_CHANNELS).to(device),
+        )
         self.mean = torch.optim.swa_utils.AveragedModel(student, avg_fn=_decay(recipe.mean_decay), use_buffers=True)
         learned = [*self.student.parameters(), *self.adapters.parameters()]
         self.optimizer = torch.optim.AdamW(learned, recipe.learning_rate, weight_decay=1e-4)
@@ -93,7 +96,9 @@ class Tutor:
         raw, boundary = (torch.from_numpy(a)[:, None].to(self.device) for a in (batch.raw, batch.boundary))
         with torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.recipe.bfloat16):
             taps = self.student.taps(raw)
-        terms = {"boundary": boundary_loss(taps.boundary.float(), boundary, membrane_weight=self.recipe.membrane_weight)}
+        terms = {
+            "boundary": boundary_loss(taps.boundary.float(), boundary, membrane_weight=self.recipe.membrane_weight)
+        }
         if self.teacher is not None:
             terms |= self._inner_terms(taps, batch)
         total = torch.stack(list(terms.values())).sum()
@@ -114,7 +119,9 @@ class Tutor:
             torch.from_numpy(m).to(self.device).unflatten(0, (count, sections)).transpose(1, 2)
             for m in (look.feature, look.embedding)
         )
-        own_feature, own_embedding = self.adapters(Taps(taps.boundary, None, taps.feature.float(), taps.embedding.float()))
+        own_feature, own_embedding = self.adapters(
+            Taps(taps.boundary, None, taps.feature.float(), taps.embedding.float())
+        )
         return {
             "feature": self.recipe.feature_weight * map_loss(own_feature, self.feature(feature)),
             "embedding": self.recipe.embedding_weight * map_loss(own_embedding, self.embedding(embedding)),

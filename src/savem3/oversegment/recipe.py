@@ -29,7 +29,7 @@ class OversegmentRecipe:
 
     membrane_from: int = 128
     distance_cap_nm: float = 240.0
-    dynamics: int = 1000
+    dynamics: int = 2000
     min_size: int = 100
 
     def __post_init__(self) -> None:

@@ -64,7 +64,7 @@ def find_basins(
     ends: list[Int64[np.ndarray, " basin"]] = []
     known = 0
 
-    def of_tile(tile: Tile) -> tuple[Int32[np.ndarray, "z y x"], Int64[np.ndarray, " basin"]]:
+    def of_tile(tile: Tile) -> tuple[Int32[np.ndarray, "box_z box_y box_x"], Int64[np.ndarray, " end"]]:
         return _drain(height, tile.write, linked=linked)
 
     for tile, (local, local_ends) in zip(tiles, each(tiles, of_tile, workers=workers, progress=progress), strict=True):
@@ -90,7 +90,7 @@ def renumber(
 
 def _drain(
     height: Int32[np.ndarray, "z y x"], box: Box, *, linked: bool
-) -> tuple[Int32[np.ndarray, "z y x"], Int64[np.ndarray, " basin"]]:
+) -> tuple[Int32[np.ndarray, "box_z box_y box_x"], Int64[np.ndarray, " end"]]:
     """Where drops from a box end: a number from 0 for each of its voxels, and the flat index of each end."""
     volume: Shape = height.shape[0], height.shape[1], height.shape[2]
     around = box.grow((1, 1, 1), within=volume)

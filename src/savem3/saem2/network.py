@@ -1,7 +1,7 @@
 """SAEM² in small: one encoder, the HQ feature, and light decoders for membrane (BDY) and distance (DST).
 
-Strides count pixels of the section that goes in (about 8–10 nm): boundary and distance 1, HQ feature 2, embedding 8: the
-ratios of METHOD §1.
+Strides count pixels of the section that goes in (about 8–10 nm): boundary and distance 1, HQ feature 2, embedding 8:
+the ratios of METHOD §1.
 """
 
 from __future__ import annotations

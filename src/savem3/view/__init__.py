@@ -1,8 +1,8 @@
 """Volumes → pictures that people look at: coloured sections, one figure of a run, and the page that reports it.
 
-Enter: image, boundary map, fragments, labels and, if there is one, truth, all of one shape. Leave: `figure` (a picture for a
-front page), `write_pictures` (PNG sections) and `write_report` (one HTML page that needs no network). Of a large volume
-the middle is shown and read (see `MOST_SHOWN`). Nothing here changes a value that any other room computes with.
+Enter: image, boundary map, fragments, labels and, if there is one, truth, all of one shape. Leave: `figure` (a picture
+for a front page), `write_pictures` (PNG sections) and `write_report` (one HTML page that needs no network). Of a large
+volume the middle is shown and read (see `MOST_SHOWN`). Nothing here changes a value that any other room computes with.
 """
 
 from savem3.view.colours import colours_of

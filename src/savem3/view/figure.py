@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 SECTIONS = 3
 PANEL_INCHES, GAP_INCHES, MARGIN_INCHES = 1.9, 0.06, 0.3
+PROPORTIONS = (0.2, 2.0)
+"""Least and greatest height of a panel over its width; a plane beyond is shown with margins."""
 DOTS_PER_INCH = 160
+SOLID_PIXELS = 900
+"""Pixels that the three-dimensional picture has at most along a side."""
 PANEL_PIXELS = 512
 """Planes with more pixels along a side are shown coarser."""
 GROUND, INK, FAINT = "#101114", "#f2f2f0", "#9a9ca3"
@@ -50,22 +54,35 @@ class Row:
 
     @property
     def inches(self) -> float:
-        """Height on the page, at the width of a panel."""
-        return PANEL_INCHES * self.size_um[0] / self.size_um[1]
+        """Height on the page: that of the plane at the width of a panel, within reason."""
+        return float(np.clip(self.size_um[0] / self.size_um[1], *PROPORTIONS)) * PANEL_INCHES
+
+    def pixel_aspect(self, picture: NDArray[np.uint8]) -> float:
+        """Height of a pixel over its width."""
+        return self.size_um[0] / picture.shape[0] / (self.size_um[1] / picture.shape[1])
 
 
 def figure(
-    image: Image, boundary: BoundaryMap, fragments: Labels, labels: Labels, truth: Labels | None = None
+    image: Image,
+    boundary: BoundaryMap,
+    fragments: Labels,
+    labels: Labels,
+    truth: Labels | None = None,
+    *,
+    dots_per_inch: int = DOTS_PER_INCH,
 ) -> Picture.Image:
     """A picture of a run, fit for a front page or a paper's supplement.
 
-    Rows are three sections, and one plane across y and one across x if the voxels are isotropic; columns are raw tissue,
-    boundary, fragments, neurons and, if there is one, truth. The largest neurons stand beside them in three dimensions.
+    Rows are three sections, and one plane across y and one across x if the voxels are isotropic; columns are raw
+    tissue, boundary, fragments, neurons and, if there is one, truth. The largest neurons stand beside them in three
+    dimensions.
 
     Parameters
     ----------
     image, boundary, fragments, labels, truth
         Volumes of one shape; only what is shown is read of them.
+    dots_per_inch
+        Fineness; a panel is 1.9 inches wide.
 
     Raises
     ------
@@ -78,7 +95,9 @@ def figure(
         Row(plane.name, _size_um(plane, image.grid), _panels(plane, image, boundary, fragments, labels, truth))
         for plane in planes
     ]
-    return _compose(rows, _solid(image, labels), caption=_caption(image.grid))
+    side = sum(row.inches + GAP_INCHES for row in rows)
+    solid = _solid(image, labels, size=min(SOLID_PIXELS, round(side * dots_per_inch)))
+    return _compose(rows, solid, side=side, caption=_caption(image.grid), dots_per_inch=dots_per_inch)
 
 
 def scale_bar_um(width_um: float, *, share: float = BAR_SHARE) -> float:
@@ -120,11 +139,11 @@ def _grey(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.repeat(plane[..., None], 3, axis=-1)
 
 
-def _solid(image: Image, labels: Labels) -> NDArray[np.uint8]:
+def _solid(image: Image, labels: Labels, *, size: int) -> NDArray[np.uint8]:
     """Neurons in three dimensions."""
     from savem3.view.render import render_neurons  # compiles: not at import
 
-    return render_neurons(labels, image=image, size=900)
+    return render_neurons(labels, image=image, size=size)
 
 
 def _size_um(plane: Plane, grid: Grid) -> tuple[float, float]:
@@ -142,18 +161,19 @@ def _caption(grid: Grid) -> str:
     return f"largest neurons · {part}{z:.3g} × {y:.3g} × {x:.3g} µm (z, y, x)"
 
 
-def _compose(rows: list[Row], solid: NDArray[np.uint8], *, caption: str) -> Picture.Image:
-    """Everything on one page."""
+def _compose(
+    rows: list[Row], solid: NDArray[np.uint8], *, side: float, caption: str, dots_per_inch: int
+) -> Picture.Image:
+    """Everything on one page; the three-dimensional picture is as high as all rows together."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # slow to import
     from matplotlib.figure import Figure
 
-    columns = len(rows[0].panels)
-    height = sum(row.inches + GAP_INCHES for row in rows) + 2 * MARGIN_INCHES
-    left_part = MARGIN_INCHES + columns * (PANEL_INCHES + GAP_INCHES)
-    page = Figure((left_part + height, height), dpi=DOTS_PER_INCH, facecolor=GROUND)
+    left = 2 * MARGIN_INCHES + len(rows[0].panels) * (PANEL_INCHES + GAP_INCHES)
+    size = (left + side + MARGIN_INCHES, side + 2 * MARGIN_INCHES)
+    page = Figure(size, dpi=dots_per_inch, facecolor=GROUND)
     canvas = FigureCanvasAgg(page)
     _draw_rows(page, rows)
-    _draw_solid(page, solid, caption=caption, left=left_part)
+    _draw_solid(_place(page, left, MARGIN_INCHES, side, side), solid, caption=caption)
     canvas.draw()
     return Picture.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
@@ -165,60 +185,38 @@ def _draw_rows(page: Figure, rows: list[Row]) -> None:
         for column, (title, picture) in enumerate(row.panels):
             left = MARGIN_INCHES + column * (PANEL_INCHES + GAP_INCHES)
             axes = _place(page, left, top - row.inches, PANEL_INCHES, row.inches)
-            axes.imshow(picture, aspect="auto", interpolation="nearest" if max(picture.shape) < 200 else "antialiased")
+            axes.imshow(picture, aspect=row.pixel_aspect(picture))
             if number == 0:
                 axes.set_title(title, color=INK, fontsize=11, pad=5)
             if column == 0:
-                axes.text(
-                    -0.04,
-                    0.5,
-                    row.name,
-                    color=FAINT,
-                    fontsize=8,
-                    rotation=90,
-                    ha="right",
-                    va="center",
-                    transform=axes.transAxes,
-                )
+                _draw_name(axes, row.name)
                 _draw_scale_bar(axes, row.size_um[1])
         top -= row.inches + GAP_INCHES
 
 
-def _draw_solid(page: Figure, solid: NDArray[np.uint8], *, caption: str, left: float) -> None:
-    """The three-dimensional picture at the right, with its caption below."""
-    side = page.get_figheight() - 2 * MARGIN_INCHES
-    axes = _place(page, left + MARGIN_INCHES, MARGIN_INCHES, side, side)
+def _draw_solid(axes: Axes, solid: NDArray[np.uint8], *, caption: str) -> None:
+    """The three-dimensional picture with its caption below."""
     axes.imshow(solid, interpolation="antialiased")
     axes.text(0.5, -0.005, caption, color=FAINT, fontsize=9, ha="center", va="top", transform=axes.transAxes)
+
+
+def _draw_name(axes: Axes, name: str) -> None:
+    """The name of a plane, upwards at its left side."""
+    text = axes.text(-0.04, 0.5, name, color=FAINT, fontsize=8, transform=axes.transAxes)
+    text.set(rotation=90, horizontalalignment="right", verticalalignment="center")
 
 
 def _draw_scale_bar(axes: Axes, width_um: float) -> None:
     """A white bar of a round length at the lower left, on a dark edge so that it shows on any tissue."""
     from matplotlib.patches import Rectangle
 
-    length = scale_bar_um(width_um)
-    thickness = 0.018
-    axes.add_patch(
-        Rectangle(
-            (0.05, 0.06),
-            length / width_um,
-            thickness,
-            transform=axes.transAxes,
-            facecolor="white",
-            edgecolor="black",
-            linewidth=0.6,
-        )
-    )
-    axes.text(
-        0.05,
-        0.07 + thickness,
-        length_label(length),
-        color="white",
-        fontsize=8,
-        va="bottom",
-        transform=axes.transAxes,
-        bbox={"facecolor": "black", "alpha": 0.45, "linewidth": 0, "pad": 1.2},
-    )
+    length, low, thickness = scale_bar_um(width_um), 0.06, 0.018
+    shade = {"facecolor": "black", "alpha": 0.45, "linewidth": 0, "pad": 1.2}
+    bar = Rectangle((0.05, low), length / width_um, thickness, transform=axes.transAxes)
+    bar.set(facecolor="white", edgecolor="black", linewidth=0.6)
+    axes.add_patch(bar)
+    text = (0.05, low + thickness + 0.01, length_label(length))
+    axes.text(*text, color="white", fontsize=8, va="bottom", bbox=shade, transform=axes.transAxes)
 
 
 def _place(page: Figure, left: float, bottom: float, width: float, height: float) -> Axes:

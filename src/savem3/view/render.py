@@ -112,9 +112,8 @@ def _walls(rays: Rays, shape: Shape, image: Image | None) -> NDArray[np.float32]
 
 def _crevices(rays: Rays, away: NDArray[np.float32], *, size: int) -> NDArray[np.float32]:
     """How far each point lies behind its surroundings: a cheap stand-in for the light that does not get there."""
-    picture = np.full(size * size, away.max(), np.float32)
-    picture[rays.points] = away
-    picture = picture.reshape(size, size)
+    picture = np.full((size, size), away.max(), np.float32)
+    picture.ravel()[rays.points] = away
     coarse = picture[::4, ::4]
     dark = np.zeros_like(picture)
     for width, depth in CREVICES:

@@ -43,6 +43,9 @@ UNSEGMENTED = {
     "singletons": "A voxel without a label counts as a segment of its own.",
 }
 
+SOLID_PIXELS = 720
+"""Pixels along each side of the three-dimensional picture."""
+
 Score = float | int | str
 
 
@@ -154,12 +157,13 @@ def _hash(text: str) -> str:
 
 def _describe(facts: ReportFacts, grid: Grid) -> dict[str, Any]:
     """Words and numbers."""
-    shown = shown_box(grid)
+    shown, scores = shown_box(grid), _score_rows(facts.scores or {})
     return {
         "facts": facts,
         "extent": f"{_times(grid.shape)} voxels of {_times(grid.voxel_size)} nm · {_times(grid.size_um)} µm (z, y, x)",
         "part": "" if shown == grid.box else f"the middle {_times(shown.shape)} voxels",
-        "scores": _score_rows(facts.scores or {}),
+        "scores": scores,
+        "with_oracle": any(row.oracle for row in scores),
         "longest": max([1e-9, *facts.timings.values()]),
         "duration": _duration,
         "decade_label": _decade_label,
@@ -183,7 +187,9 @@ def _pictures(image: Image, boundary: BoundaryMap, above: dict[str, Labels]) -> 
         "height": height,
         "bar": bar,
         "bar_label": length_label(bar),
-        "solid": data_uri(encode_webp(render_neurons(above["neurons"], image=image, size=720), lossless=False)),
+        "solid": data_uri(
+            encode_webp(render_neurons(above["neurons"], image=image, size=SOLID_PIXELS), lossless=False)
+        ),
     }
 
 

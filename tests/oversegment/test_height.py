@@ -1,0 +1,123 @@
+"""The height: what the formula says, in integers, and the same in every block that sees its halo."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+
+from savem3.grid import Grid
+from savem3.oversegment import STANDARD, OversegmentRecipe, halo_of, height_of
+from savem3.oversegment.height import WEIGHTS, smooth, squared_distance
+from savem3.tiles import split
+from savem3.volume import BoundaryMap
+
+ISOTROPIC, SECTIONS = (8.0, 10.0, 9.0), (30.0, 6.0, 4.0)
+SHORT = OversegmentRecipe(distance_cap_nm=40.0)
+
+
+def boundary_map(voxel_size, seed=0, shape=(9, 14, 19)):
+    rng = np.random.default_rng(seed)
+    smoothed = ndimage.gaussian_filter(rng.normal(size=shape), 1.5)
+    voxels = np.clip(smoothed * 900 + 60, 0, 255).astype(np.uint8)
+    return BoundaryMap(voxels, Grid(shape, voxel_size))
+
+
+def whole(boundary, recipe):
+    return height_of(boundary, split(boundary.grid.shape, block=boundary.grid.shape)[0], recipe=recipe)
+
+
+def in_floats(boundary, recipe):
+    """The formula of the method with scipy, section by section unless isotropic."""
+    b, size, linked = boundary.voxels.astype(float), boundary.grid.voxel_size, boundary.grid.is_isotropic
+    inside = b < recipe.membrane_from
+    if linked:
+        distance = ndimage.distance_transform_edt(inside, size)
+    else:
+        distance = np.stack([ndimage.distance_transform_edt(section, size[1:]) for section in inside])
+    h = 2.0 * b / 255 - np.minimum(distance, recipe.distance_cap_nm) / recipe.distance_cap_nm
+    return (ndimage.gaussian_filter(h, (linked, 1, 1), truncate=3, mode="nearest") + 1) / 3 * 65535
+
+
+@pytest.mark.parametrize("recipe", [SHORT, STANDARD])
+@pytest.mark.parametrize("voxel_size", [ISOTROPIC, SECTIONS])
+def test_the_height_is_that_of_the_formula(voxel_size, recipe):
+    boundary = boundary_map(voxel_size)
+    height = whole(boundary, recipe)
+    assert height.dtype == np.int32
+    assert np.abs(height - in_floats(boundary, recipe)).max() < 70  # a thousandth of the range
+
+
+@settings(max_examples=25)
+@given(
+    seed=st.integers(0, 9),
+    voxel_size=st.sampled_from([ISOTROPIC, SECTIONS]),
+    block=st.tuples(st.integers(2, 9), st.integers(3, 14), st.integers(3, 19)),
+)
+def test_blocks_with_their_halo_give_the_same_height(seed, voxel_size, block):
+    boundary = boundary_map(voxel_size, seed)
+    expected = whole(boundary, SHORT)
+    for tile in split(boundary.grid.shape, block=block, halo=halo_of(boundary.grid, recipe=SHORT)):
+        assert (height_of(boundary, tile, recipe=SHORT) == expected[tile.write.slices]).all()
+
+
+@pytest.mark.parametrize("missing", [1, 2])
+def test_a_smaller_halo_would_show(missing):
+    grid = Grid((1, 3, 24), (10.0, 10.0, 10.0))
+    boundary = BoundaryMap(np.zeros(grid.shape, np.uint8), grid)
+    boundary.voxels[:, :, 0] = 255
+    _, y, x = halo_of(grid, recipe=SHORT)
+    expected = whole(boundary, SHORT)
+    cut = [
+        height_of(boundary, tile, recipe=SHORT)
+        for tile in split(grid.shape, block=(1, 3, 3), halo=(1, y, max(1, x - 3 - missing)))
+    ]
+    assert not (np.concatenate(cut, axis=2) == expected).all()
+
+
+@given(seed=st.integers(0, 9))
+def test_capped_distances_are_exact(seed):
+    membrane = np.random.default_rng(seed).random((6, 9, 11)) < 0.03
+    truth = ndimage.distance_transform_edt(~membrane, (3, 5, 4)) if membrane.any() else np.full(membrane.shape, 99.0)
+    squared = squared_distance(membrane, (3.0, 5.0, 4.0), cap_nm=14.0, linked=True)
+    assert (squared == np.minimum(np.rint(truth**2), 14**2) * 16**2).all()
+
+
+def test_distances_do_not_cross_sections_of_an_anisotropic_volume():
+    membrane = np.zeros((3, 2, 2), bool)
+    membrane[1] = True
+    squared = squared_distance(membrane, (30.0, 6.0, 4.0), cap_nm=50.0, linked=False)
+    assert squared[:, 0, 0].tolist() == [800**2, 0, 800**2]
+
+
+def test_smoothing_keeps_a_constant():
+    assert WEIGHTS.sum() == 4096
+    assert (smooth(np.full((2, 3, 9), 65535, np.int32), linked=True) == 65535).all()
+
+
+@pytest.mark.parametrize(("value", "height"), [(255, 65535), (0, 0)])
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 5, 4), (3, 4, 5)])
+def test_a_constant_map_is_flat(value, height, shape):
+    boundary = BoundaryMap(np.full(shape, value, np.uint8), Grid(shape, ISOTROPIC))
+    assert (whole(boundary, STANDARD) == height).all()
+
+
+def test_the_boundary_map_is_not_changed():
+    boundary = boundary_map(ISOTROPIC)
+    before = boundary.voxels.copy()
+    boundary.voxels.setflags(write=False)
+    whole(boundary, STANDARD)
+    assert (boundary.voxels == before).all()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "message"),
+    [
+        ({"membrane_from": 256}, "membrane_from must lie between 0 and 255, got 256"),
+        ({"distance_cap_nm": 0.0}, "distance_cap_nm must lie above 0"),
+        ({"min_size": -1}, "dynamics and min_size must be at least 0, got [0-9]+ and -1"),
+    ],
+)
+def test_a_recipe_with_a_number_out_of_range_is_refused(numbers, message):
+    with pytest.raises(ValueError, match=message):
+        OversegmentRecipe(**numbers)
