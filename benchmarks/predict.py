@@ -39,9 +39,7 @@ def main() -> None:
     options = parser.parse_args()
     clock = process_time if options.cpu_time else perf_counter
     torch.set_num_threads(options.threads)
-    print(
-        f"{options.threads} threads, {clock.__name__}, median of {options.repeats}, matrix product of {PRODUCT} × {PRODUCT}\n"
-    )
+    print(f"{options.threads} threads, {clock.__name__}, median of {options.repeats}, matrix product of {PRODUCT}²\n")
     print("| student | backend | products | seen Mvox/s | useful Mvox/s | of product |\n|---|---|---|---|---|---|")
     for name in options.students.split(","):
         for line in lines_of(name, threads=options.threads, repeats=options.repeats, clock=clock):

@@ -56,7 +56,9 @@ def reconstruct(
     adapt: Annotated[str, Parameter(help="off, or how many steps to train on this volume first.")] = "off",
     teacher: Teacher = "saem2-tiny",
     beta: Beta = None,
-    cutter: Cutter = "multicut",
+    cutter: Annotated[
+        Literal["multicut", "mean"] | None, Parameter(help="How fragments are joined; the model's own by default.")
+    ] = None,
     truth: Annotated[str | None, Parameter(help="Labels to score against, for the report.")] = None,
     machine: On = Machine(),
     overwrite: Overwrite = False,

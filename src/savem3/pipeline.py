@@ -169,7 +169,7 @@ def teach(image: Image, teacher: Saem2Teacher, *, progress: Progress | None = No
 
 
 def settings_for(card: dict[str, object], **changes: object) -> Settings:
-    """Settings with a student's own β, and what the caller wants otherwise."""
+    """Settings with a student's own cutter and β, and what the caller wants otherwise."""
     wanted = {name: value for name, value in changes.items() if value is not None}
-    beta = float(str(card.get("beta", 0.5)))
-    return replace(Settings(beta), **wanted)  # type: ignore[arg-type]
+    own = Settings(float(str(card.get("beta", 0.5))), cutter=str(card.get("cutter", "multicut")))
+    return replace(own, **wanted)  # type: ignore[arg-type]

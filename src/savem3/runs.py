@@ -35,7 +35,7 @@ class Choices:
     teacher: str = TEACHER
     adapt_steps: int = 0
     beta: float | None = None
-    cutter: str = "multicut"
+    cutter: str | None = None
     truth: str | None = None
 
 

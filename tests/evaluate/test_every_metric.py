@@ -17,6 +17,7 @@ from savem3.evaluate import (
     arand_cremi,
     arand_skimage,
     count_pairs,
+    cremi_score,
     settle_unsegmented,
     voi,
     voi_merge,
@@ -95,10 +96,10 @@ def test_ignored_voxels_are_as_if_the_truth_did_not_name_them(seed: int) -> None
         assert metric(settled) == metric(blind)
 
 
-def test_cremi_counts_voxels_with_themselves() -> None:
-    table = count_pairs(np.array([[[1, 1, 2, 0]]], np.uint64), np.array([[[1, 1, 1, 1]]], np.uint64))
-    assert arand_cremi(table) == pytest.approx(1 - 2 * 6 / (16 + 6))
-    assert arand_skimage(table) == pytest.approx(1 - 2 * 2 / (12 + 2))
+def test_cremi_counts_voxels_with_themselves_and_unsegmented_ones_apart() -> None:
+    table = count_pairs(np.array([[[1, 1, 2, 0, 0]]], np.uint64), np.ones((1, 1, 5), np.uint64))
+    assert arand_cremi(table) == pytest.approx(1 - 2 * 7 / (25 + 7))
+    assert arand_skimage(table) == pytest.approx(1 - 2 * 4 / (20 + 4))
 
 
 def test_everything_merged_costs_the_entropy_of_the_truth() -> None:
@@ -111,3 +112,8 @@ def test_every_voxel_apart_costs_splits_alone() -> None:
     table = count_pairs(np.arange(1, 9, dtype=np.uint64).reshape(2, 2, 2), np.ones((2, 2, 2), np.uint64))
     assert (voi_split(table), voi_merge(table)) == (3, 0)
     assert arand_skimage(table) == 1
+
+
+def test_the_cremi_score_is_the_geometric_mean_of_voi_and_rand_error() -> None:
+    table = count_pairs(np.array([[[1, 1, 2, 0, 0]]], np.uint64), np.ones((1, 1, 5), np.uint64))
+    assert cremi_score(table) ** 2 == pytest.approx(voi(table) * arand_cremi(table))

@@ -91,9 +91,7 @@ def test_renaming_the_nodes_renames_the_result(cutter, graph, data):
     new_name = np.array(data.draw(st.permutations(range(len(graph.sizes)))), int)
     edges = np.sort(new_name[graph.edges.astype(int) - 1], axis=1) + 1
     order = np.lexsort((edges[:, 1], edges[:, 0]))
-    renamed = replace(
-        graph, edges=edges[order].astype(np.uint64), count=graph.count[order], costs=graph.costs[order]
-    )
+    renamed = replace(graph, edges=edges[order].astype(np.uint64), count=graph.count[order], costs=graph.costs[order])
     assert same_partition(CUTTERS[cutter](renamed)[new_name], CUTTERS[cutter](graph))
 
 

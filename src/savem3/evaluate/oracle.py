@@ -25,7 +25,7 @@ def join_by_truth(table: Contingency) -> Contingency:
 
 def _majority(table: Contingency) -> UInt64[np.ndarray, " pair"]:
     """For each row, the body with most voxels of its fragment, the smaller label if two tie; 0 for fragment 0."""
-    order = np.lexsort((table.bodies, table.counts, table.segments))
+    order = np.lexsort((table.bodies, -table.counts, table.segments))
     fragments, first = np.unique(table.segments[order], return_index=True)
     chosen = table.bodies[order][first]
     chosen[fragments == 0] = 0

@@ -64,3 +64,46 @@ def paper(*, seed: int = 0) -> PretrainRecipe:
 def smoke() -> PretrainRecipe:
     """Two steps on tiny crops: proves that everything is connected, teaches nothing."""
     return PretrainRecipe(steps=2, batch=2, crop=32)
+
+
+@dataclass(frozen=True, slots=True)
+class PromptRecipe:
+    """Settings of one training run of the prompt decoder on a frozen teacher.
+
+    Parameters
+    ----------
+    steps
+        Optimiser steps.
+    sections
+        Sections a step.
+    prompts
+        Prompts a section, each about one instance and of one of four kinds.
+    windows
+        Edge of the window around each prompt, pixels, step by step in turn; multiples of 16 up to the decoder's own
+        192. Smaller ones are cheaper to learn from, and most neurites fit into them.
+    learning_rate
+        Peak of a cosine schedule with a short warm-up.
+    memory
+        Share of the running mean of all values that each step keeps; the mean is what is handed out.
+    smallest
+        Instances of fewer pixels in the section are not asked about.
+    bfloat16
+        Whether products are taken in bfloat16.
+    seed
+        Of weights, sections and prompts.
+    """
+
+    steps: int
+    sections: int = 2
+    prompts: int = 6
+    windows: tuple[int, ...] = (128, 128, 128, 192)
+    learning_rate: float = 1e-3
+    memory: float = 0.98
+    smallest: int = 60
+    bfloat16: bool = True
+    seed: int = 0
+
+
+def prompts_small_cpu(*, steps: int = 800, seed: int = 0) -> PromptRecipe:
+    """What the prompt decoder of the shipped `saem2-tiny` was trained with: one CPU core; its card states the time."""
+    return PromptRecipe(steps=steps, seed=seed)

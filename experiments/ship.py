@@ -1,0 +1,145 @@
+"""Put a trained student and its teacher into the package, with cards that say what trained them and how they score.
+
+    python experiments/ship.py --student STUDENT.safetensors --teacher TEACHER.safetensors --data DIR
+
+The student must have been calibrated (`score.py calibrate --write`). Scores are of FIB-25 sample 2, sections 130–249
+(no label of z ≥ 120 trained either model), and of the bundled crop, which is cut from them; nothing is chosen here.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from score import read_volume
+
+from savem3 import bank
+from savem3.evaluate import Scores, score
+from savem3.pipeline import Settings, cut_fragments, make_fragments, reconstruct, settings_for
+from savem3.predict import look_around
+from savem3.saem2 import Saem2Teacher
+from savem3.shipped import MODELS, STUDENT, TEACHER, read_example, read_student, read_teacher
+from savem3.store.weights import Weights, write_weights
+from savem3.volume import Image, Labels, intensity_of
+
+CONSOLE = Console(highlight=False, width=110)
+
+
+def main() -> None:
+    """Score, write weights, write cards."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--student", required=True)
+    parser.add_argument("--teacher", required=True)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the datasets' files")
+    options = parser.parse_args()
+    volumes = {
+        "FIB-25 sample 2, z 130–249": read_volume("fib25_training_sample2", "validation", options.data),
+        "bundled crop": read_example(),
+    }
+    teacher, teacher_weights = read_teacher(options.teacher)
+    student, student_weights = read_student(options.student)
+    settings = settings_for(student_weights.card)
+    scores = {name: score_student(volume, student, settings) for name, volume in volumes.items()}
+    ship(STUDENT, student_weights, scores, words=STUDENT_WORDS)
+    scores = {name: score_teacher(volume, teacher, settings) for name, volume in volumes.items()}
+    ship(TEACHER, teacher_weights, scores, words=TEACHER_WORDS)
+
+
+def score_student(volume: tuple[Image, Labels], student: object, settings: Settings) -> Scores:
+    """The whole way, as `savem3 reconstruct` goes."""
+    image, truth = volume
+    made = reconstruct(image, student, settings=settings)  # type: ignore[arg-type]
+    return score(made.labels, truth, fragments=made.fragments)
+
+
+def score_teacher(volume: tuple[Image, Labels], teacher: Saem2Teacher, settings: Settings) -> Scores:
+    """The same, with the mean of the teacher's three planes as the boundary map."""
+    image, truth = volume
+    boundary = look_around(image, teacher, intensity=intensity_of(image), planes=3)
+    fragments = make_fragments(boundary, settings=settings)
+    return score(cut_fragments(fragments, boundary, settings=settings)[1], truth, fragments=fragments)
+
+
+def ship(name: str, weights: Weights, scores: dict[str, Scores], *, words: str) -> None:
+    """The weights with their card, and the page that people read."""
+    stated = {
+        place: {"voi": round(s.voi, 4), "arand": round(s.arand_skimage, 4), "oracle_voi": round(oracle_of(s), 4)}
+        for place, s in scores.items()
+    }
+    licence = f"Apache-2.0; learned from data under: {', '.join(weights.card['licences'])}"  # type: ignore[arg-type]
+    weights = replace(weights, card={**weights.card, "licence": licence, "scores": stated})
+    write_weights(weights, MODELS / f"{name}.safetensors")
+    (MODELS / f"{name}.md").write_text(page_of(name, weights, scores, words=words), encoding="utf-8")
+    for place, s in scores.items():
+        CONSOLE.print(f"{name}, {place}: VoI {s.voi:.3f}, ARand {s.arand_skimage:.3f}, oracle {oracle_of(s):.3f}")
+
+
+def oracle_of(scores: Scores) -> float:
+    """VoI of the best that any cut could make of the fragments."""
+    assert scores.oracle is not None
+    return scores.oracle.voi
+
+
+def numbers_of(scores: Scores) -> tuple[float, ...]:
+    """The columns of the card's table."""
+    return scores.voi_split, scores.voi_merge, scores.voi, scores.arand_skimage, oracle_of(scores)
+
+
+def page_of(name: str, weights: Weights, scores: dict[str, Scores], *, words: str) -> str:
+    """The model card."""
+    card = weights.card
+    values = sum(int(np.prod(np.shape(t))) for t in weights.tensors.values())
+    rows = "\n".join(
+        f"| {place} | " + " | ".join(f"{number:.3f}" for number in numbers_of(s)) + " |" for place, s in scores.items()
+    )
+    learned = "\n".join(f"- labels: {licensed(d)}" for d in card["labels"])  # type: ignore[attr-defined]
+    seen = "\n".join(f"- raw alone: {licensed(d)}" for d in card["raw"])  # type: ignore[attr-defined]
+    return f"""# {name}
+
+{words}
+
+| | |
+|---|---|
+| architecture | {weights.architecture}, {values:,} values |
+| licence | {card["licence"]} |
+| SHA-256 of the values | `{weights.sha256}` |
+| cutter, β | {card.get("cutter", "those of the student")}, {card.get("beta", "")} |
+| seed, steps | {card["recipe"]["seed"]}, {card["step"]} |
+
+## What it learned from
+
+{learned}
+{seen}
+
+No label of sections 120–249 of FIB-25 sample 2 was used, for training or for any choice.
+
+## Scores
+
+One seed; VoI in bits, ARand error in scikit-image's convention; truth numbered by 6-connected components.
+The last column is the VoI that the best joining of the same fragments would reach.
+
+| volume | split | merge | VoI | ARand | oracle |
+|---|---|---|---|---|---|
+{rows}
+"""
+
+
+def licensed(dataset: str) -> str:
+    """A dataset's name with its licence."""
+    card = dataset.split(":")[0]
+    return f"`{dataset}`, {'generated' if card == 'synthetic' else bank.DATASETS[card].licence}"
+
+
+STUDENT_WORDS = """The 3D student that `savem3 reconstruct` starts from. It learned in runs of `experiments/train.py`,
+on labels alone, then on labels and on raw with `saem2-tiny` as the teacher (boundary from three planes, HQ feature,
+embedding). Fly neuropil in FIB-SEM at 10 nm is what it knows; adapt it to anything else with `--adapt`."""
+
+TEACHER_WORDS = """The 2D teacher: encoder, HQ feature, BDY and DST heads. Scores are of its mean boundary map
+over three planes, cut like the student's."""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,70 @@
+"""What ships: models with cards that say what trained them, and a crop that none of them learned from."""
+
+import numpy as np
+import pytest
+
+from savem3.bank import DATASETS
+from savem3.evaluate import score
+from savem3.pipeline import reconstruct, settings_for
+from savem3.shipped import MODELS, STUDENT, TEACHER, find_model, read_example, read_student, read_teacher
+
+CARDS = {TEACHER: read_teacher()[1].card, STUDENT: read_student()[1].card}
+
+
+@pytest.mark.parametrize("name", sorted(CARDS))
+def test_shipped_models_learned_from_permissive_data_alone(name):
+    for dataset in [*CARDS[name]["labels"], *CARDS[name]["raw"]]:
+        card = dataset.split(":")[0]
+        assert card == "synthetic" or DATASETS[card].permissive, dataset
+    assert "licence" in CARDS[name]
+
+
+@pytest.mark.parametrize("name", sorted(CARDS))
+def test_no_label_of_the_validation_sections_trained_a_shipped_model(name):
+    for dataset in CARDS[name]["labels"]:
+        card, split, *sections = dataset.split(":")
+        if card == "fib25_training_sample2":
+            last = int(sections[0].split("-")[1]) if sections else max(DATASETS[card].splits[split])
+            assert split == "train"
+            assert last < 120
+
+
+@pytest.mark.parametrize("name", sorted(CARDS))
+def test_every_shipped_model_has_a_page_with_its_digest(name):
+    page = (MODELS / f"{name}.md").read_text(encoding="utf-8")
+    weights = (read_teacher() if name == TEACHER else read_student())[1]
+    assert weights.sha256 in page
+    assert "licence" in page.lower()
+
+
+def test_the_student_says_where_it_cuts():
+    assert 0 < float(CARDS[STUDENT]["beta"]) < 1
+    assert settings_for(CARDS[STUDENT]).beta == CARDS[STUDENT]["beta"]
+
+
+def test_a_model_is_found_by_name_or_path_and_nothing_else(tmp_path):
+    assert find_model(STUDENT) == MODELS / f"{STUDENT}.safetensors"
+    assert find_model(str(MODELS / f"{TEACHER}.safetensors")) == MODELS / f"{TEACHER}.safetensors"
+    with pytest.raises(FileNotFoundError, match=r"model must be a shipped one \(saem2-tiny, savem3-fast\)"):
+        find_model(str(tmp_path / "none"))
+
+
+def test_the_bundled_crop_is_real_small_and_labelled_throughout():
+    image, truth = read_example()
+    assert image.grid.shape == truth.grid.shape == (64, 192, 192)
+    assert image.grid.voxel_size == (10.0, 10.0, 10.0)
+    assert image.grid.origin[0] >= 1300, "no section before 130 of FIB-25 sample 2"
+    assert np.asarray(image.voxels[32]).std() > 10
+    assert np.asarray(truth.voxels[32]).min() > 0
+
+
+@pytest.mark.slow
+def test_the_bundled_crop_is_reconstructed_about_as_well_as_its_card_says():
+    image, truth = read_example()
+    student, weights = read_student()
+    made = reconstruct(image, student, settings=settings_for(weights.card))
+    scores = score(made.labels, truth, fragments=made.fragments)
+    stated = weights.card["scores"]["bundled crop"]
+    assert made.labels.voxels.min() > 0
+    assert scores.voi == pytest.approx(stated["voi"], abs=0.05)
+    assert scores.arand_skimage == pytest.approx(stated["arand"], abs=0.02)
