@@ -3,7 +3,7 @@
     python experiments/ship.py --student STUDENT.safetensors --teacher TEACHER.safetensors --data DIR
 
 The student must have been calibrated (`score.py calibrate --write`). Scores are of FIB-25 sample 2, sections 130–249
-(no label of z ≥ 120 trained either model), and of the bundled crop, which is cut from them; nothing is chosen here.
+(no label of z ≥ 120 trained either model), and of the bundled crop, which is cut from them. Nothing is chosen here.
 """
 
 from __future__ import annotations
@@ -95,6 +95,9 @@ def page_of(name: str, weights: Weights, scores: dict[str, Scores], *, words: st
     rows = "\n".join(
         f"| {place} | " + " | ".join(f"{number:.3f}" for number in numbers_of(s)) + " |" for place, s in scores.items()
     )
+    where = f"{card['cutter']}, β {card['beta']}" if "beta" in card else "as the student does"
+    runs = [*card.get("earlier_runs", []), card]  # type: ignore[misc]
+    steps = " + ".join(str(run["step"]) for run in runs)
     learned = "\n".join(f"- labels: {licensed(d)}" for d in card["labels"])  # type: ignore[attr-defined]
     seen = "\n".join(f"- raw alone: {licensed(d)}" for d in card["raw"])  # type: ignore[attr-defined]
     return f"""# {name}
@@ -106,15 +109,15 @@ def page_of(name: str, weights: Weights, scores: dict[str, Scores], *, words: st
 | architecture | {weights.architecture}, {values:,} values |
 | licence | {card["licence"]} |
 | SHA-256 of the values | `{weights.sha256}` |
-| cutter, β | {card.get("cutter", "those of the student")}, {card.get("beta", "")} |
-| seed, steps | {card["recipe"]["seed"]}, {card["step"]} |
+| where it cuts | {where} |
+| seed, steps | {card["recipe"]["seed"]}, {steps} |
 
 ## What it learned from
 
 {learned}
 {seen}
 
-No label of sections 120–249 of FIB-25 sample 2 was used, for training or for any choice.
+No label of sections 120–249 of FIB-25 sample 2 trained it. docs/experiments.md says how its cut was chosen.
 
 ## Scores
 
@@ -137,8 +140,9 @@ STUDENT_WORDS = """The 3D student that `savem3 reconstruct` starts from. It lear
 on labels alone, then on labels and on raw with `saem2-tiny` as the teacher (boundary from three planes, HQ feature,
 embedding). Fly neuropil in FIB-SEM at 10 nm is what it knows; adapt it to anything else with `--adapt`."""
 
-TEACHER_WORDS = """The 2D teacher: encoder, HQ feature, BDY and DST heads. Scores are of its mean boundary map
-over three planes, cut like the student's."""
+TEACHER_WORDS = """The 2D teacher: encoder, HQ feature, BDY and DST heads, and a small decoder that answers prompts.
+Scores below are of its mean boundary map over three planes, cut like the student's; scores of its answers are
+in docs/experiments.md."""
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ import os
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from rich.console import Console
@@ -87,7 +88,10 @@ def train_student(options: argparse.Namespace) -> None:
     if teacher is not None:
         lessons += [teach(read_image(name, options.data), teacher) for name in options.raw]
     card = describe(options, samples, asdict(recipe))
-    student = distill.load_student(options.start)[0] if options.start else distill.build_student(options.student)
+    student = distill.build_student(options.student)
+    if options.start:
+        student, before = distill.load_student(options.start)
+        card = inherit(card, before.card)
 
     def report(progress: distill.Progress, network: torch.nn.Module) -> None:
         terms = "  ".join(f"{name} {value:.4f}" for name, value in progress.losses.items())
@@ -148,6 +152,13 @@ def describe(options: argparse.Namespace, samples: list[Sample], recipe: dict[st
         "threads": options.threads,
         "cores": os.cpu_count(),
     }
+
+
+def inherit(card: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """The card of a run that went on from another's weights: what either learned from, and the runs before."""
+    earlier = {name: before[name] for name in ("labels", "raw", "teacher", "recipe", "step")}
+    learned = {name: list(dict.fromkeys([*before[name], *card[name]])) for name in ("labels", "raw", "licences")}
+    return {**card, **learned, "earlier_runs": [*before.get("earlier_runs", []), earlier]}
 
 
 if __name__ == "__main__":

@@ -10,9 +10,9 @@ from savem3.predict import choose_backend
 from savem3.tiles import split
 from savem3.volume import Image
 
-BASE_BYTES = 900e6
-"""Memory of the program, its libraries and a compiled student; measured."""
-BYTES_A_VOXEL = 70
+BASE_BYTES = 1.1e9
+"""Memory of the program, its libraries and a compiled student; measured on the bundled crop."""
+BYTES_A_VOXEL = 35
 """Memory of the stages after the network at their peak, for each voxel of the volume; measured on 250³."""
 
 

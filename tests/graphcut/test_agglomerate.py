@@ -52,15 +52,22 @@ def test_the_surest_pair_joins_first_and_takes_its_neighbour_with_it():
     assert agglomerate(graph).tolist() == [1, 1, 2, 2]
 
 
+def test_of_two_edges_that_fall_together_the_smaller_number_decides_among_equals():
+    pairs = [(1, 3), (1, 4), (2, 3), (2, 4), (3, 4)]
+    graph = graph_from(4, pairs, [0.4375, 0.4375, 0.4375, 0.75, 0.4375], [1, 1, 1, 1, 1])
+    assert agglomerate(graph).tolist() == [1, 2, 1, 1]
+
+
 @given(
     seed=st.integers(0, 2**20),
     nodes=st.integers(2, 12),
-    values=st.sampled_from([(0.25, 0.75), (0.1, 0.3, 0.45, 0.6), tuple(np.linspace(0.02, 0.98, 50))]),
+    values=st.sampled_from([(0.4, 0.7), (0.1, 0.3, 0.45, 0.6), tuple(np.linspace(0.02, 0.98, 50))]),
+    most_faces=st.sampled_from([1, 30]),
 )
-def test_the_result_is_that_of_joining_one_by_one_also_with_many_ties(seed, nodes, values):
+def test_the_result_is_that_of_joining_one_by_one_also_with_many_ties(seed, nodes, values, most_faces):
     rng = np.random.default_rng(seed)
     pairs = [(u, v) for u in range(1, nodes + 1) for v in range(u + 1, nodes + 1) if rng.random() < 0.5]
-    graph = graph_from(nodes, pairs, rng.choice(values, len(pairs)), rng.integers(1, 30, len(pairs)))
+    graph = graph_from(nodes, pairs, rng.choice(values, len(pairs)), rng.integers(1, most_faces + 1, len(pairs)))
     names = one_by_one(graph)
     expected = [list(dict.fromkeys(names)).index(name) + 1 for name in names]
     assert agglomerate(graph).tolist() == expected

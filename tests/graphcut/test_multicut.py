@@ -1,6 +1,7 @@
 """The multicut: the optimum where it can be known, never worse than doing nothing where it cannot."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,14 +43,14 @@ def test_a_strong_repulsion_parts_a_chain_at_its_weakest_link():
     assert energy_of(graph, multicut(graph)) == -8
 
 
-def test_planted_objects_are_found_again_among_many_nodes():
-    rng = np.random.default_rng(0)
+@pytest.mark.parametrize("seed", range(5))
+def test_among_many_nodes_the_cut_is_at_least_as_good_as_the_planted_objects(seed):
+    rng = np.random.default_rng(seed)
     planted = rng.integers(0, 6, 120)
     pairs = [(u, v) for u in range(120) for v in range(u + 1, 120) if rng.random() < 0.15]
     costs = [rng.normal(2 if planted[u] == planted[v] else -2, 0.8) for u, v in pairs]
     graph = graph_from(120, [(u + 1, v + 1) for u, v in pairs], costs)
-    clusters = multicut(graph)
-    assert ((clusters[:, None] == clusters) == (planted[:, None] == planted)).all()
+    assert energy_of(graph, multicut(graph)) <= energy_of(graph, planted) + 1e-9
 
 
 def test_the_solver_is_never_worse_than_joining_all_or_nothing():
