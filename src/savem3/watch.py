@@ -6,16 +6,15 @@ import json
 import resource
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
+from rich import progress as bars
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
-Counter = Callable[[int, int], None]
-"""Called with the number of finished units and of all units."""
+from savem3.store import Progress
 
 
 @dataclass(slots=True)
@@ -40,7 +39,7 @@ class Watch:
     warnings: list[str] = field(default_factory=list)
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[Counter]:
+    def stage(self, name: str) -> Iterator[Progress]:
         """One stage; what it gives is called with finished and all units."""
         start = time.monotonic()
         with self._counter(name) as counter:
@@ -57,18 +56,18 @@ class Watch:
             self._line(**(facts or {"message": text}))
 
     @contextmanager
-    def _counter(self, name: str) -> Iterator[Counter]:
+    def _counter(self, name: str) -> Iterator[Progress]:
         if self.show != "bars":
             yield lambda done, total: self._line(stage=name, done=done, total=total) if self.show == "lines" else None
             return
         columns = (
-            TextColumn("{task.description:<14}"),
-            BarColumn(),
-            TaskProgressColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
+            bars.TextColumn("{task.description:<14}"),
+            bars.BarColumn(),
+            bars.TaskProgressColumn(),
+            bars.MofNCompleteColumn(),
+            bars.TimeElapsedColumn(),
         )
-        with Progress(*columns, console=self.console) as progress:
+        with bars.Progress(*columns, console=self.console) as progress:
             task = progress.add_task(name, total=None)
             yield lambda done, total: progress.update(task, completed=done, total=total)
             seen = progress.tasks[0].total or 1

@@ -5,8 +5,9 @@ and number of workers. Here also stand the two things that several rooms do bloc
 faces between touching regions in integer sums (method, section 6).
 """
 
-from savem3.blocks.executor import Progress, each
+from savem3.blocks.executor import each
 from savem3.blocks.faces import Faces, collect_faces, join_faces
 from savem3.blocks.kernel import kernel
+from savem3.store import Progress
 
 __all__ = ["Faces", "Progress", "collect_faces", "each", "join_faces", "kernel"]

@@ -7,11 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+from savem3.store import Progress
 from savem3.tiles import Tile
 
 Result = TypeVar("Result")
-Progress = Callable[[int, int], None]
-"""Called with the blocks done and the blocks there are."""
 
 
 def each(

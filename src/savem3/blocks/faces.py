@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int32, Int64
 
-from savem3.blocks.executor import Progress, each
+from savem3.blocks.executor import each
 from savem3.blocks.kernel import kernel
 from savem3.grid import Box, Shape
+from savem3.store import Progress
 from savem3.tiles import Tile
 from savem3.volume import VoxelArray
 
