@@ -48,7 +48,7 @@ def main() -> None:
     options = parser.parse_args()
     student, weights = load_student(options.student)
     if options.verb == "validate":
-        validate(student, settings_for(weights.card, threads=options.threads), folder=options.data)
+        validate(student, settings_for(weights, threads=options.threads), folder=options.data)
         return
     cutter, beta = calibrate(student, Settings(0.5, threads=options.threads), folder=options.data)
     if options.write:

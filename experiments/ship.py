@@ -41,7 +41,7 @@ def main() -> None:
     }
     teacher, teacher_weights = read_teacher(options.teacher)
     student, student_weights = read_student(options.student)
-    settings = settings_for(student_weights.card)
+    settings = settings_for(student_weights)
     scores = {name: score_student(volume, student, settings) for name, volume in volumes.items()}
     ship(STUDENT, student_weights, scores, words=STUDENT_WORDS)
     scores = {name: score_teacher(volume, teacher, settings) for name, volume in volumes.items()}

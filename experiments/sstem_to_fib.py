@@ -1,4 +1,4 @@
-"""The label-free experiment ssTEM → FIB-SEM: no label of any FIB-SEM volume is used, for anything.
+"""The label-free experiment ssTEM → FIB-SEM: no label of any FIB-SEM volume trains a net or chooses β.
 
     python experiments/sstem_to_fib.py --data DIR --work FOLDER [--teacher-steps 4000] [--student-steps 800] [--seed 0]
 
@@ -8,7 +8,8 @@
 4. Teacher (one plane, three planes) and student are scored on the whole of FIB-25 sample 2.
 
 VNC is CC BY-NC-SA and ISBI 2012 non-commercial: so are these weights, and none of them ships. Each step is skipped
-where its file is there. The result is a table in Markdown.
+where its file is there. The default dynamics of the oversegmentation were once chosen on FIB-SEM labels.
+The result is a table in Markdown.
 """
 
 from __future__ import annotations

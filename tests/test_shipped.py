@@ -7,6 +7,7 @@ from savem3.bank import DATASETS
 from savem3.evaluate import score
 from savem3.pipeline import reconstruct, settings_for
 from savem3.shipped import MODELS, STUDENT, TEACHER, find_model, read_example, read_student, read_teacher
+from savem3.store.weights import Weights
 
 CARDS = {TEACHER: read_teacher()[1].card, STUDENT: read_student()[1].card}
 
@@ -39,7 +40,15 @@ def test_every_shipped_model_has_a_page_with_its_digest(name):
 
 def test_the_student_says_where_it_cuts():
     assert 0 < float(CARDS[STUDENT]["beta"]) < 1
-    assert settings_for(CARDS[STUDENT]).beta == CARDS[STUDENT]["beta"]
+    settings = settings_for(read_student()[1])
+    assert settings.beta == CARDS[STUDENT]["beta"]
+    assert settings.cutter == CARDS[STUDENT]["cutter"]
+    assert settings_for(read_student()[1], beta=0.7).beta == 0.7
+
+
+def test_the_large_student_is_given_smaller_patches():
+    settings = settings_for(Weights("superhuman", {}))
+    assert np.prod(settings.predict.patch) < np.prod(settings_for(read_student()[1]).predict.patch)
 
 
 def test_a_model_is_found_by_name_or_path_and_nothing_else(tmp_path):
@@ -62,7 +71,7 @@ def test_the_bundled_crop_is_real_small_and_labelled_throughout():
 def test_the_bundled_crop_is_reconstructed_about_as_well_as_its_card_says():
     image, truth = read_example()
     student, weights = read_student()
-    made = reconstruct(image, student, settings=settings_for(weights.card))
+    made = reconstruct(image, student, settings=settings_for(weights))
     scores = score(made.labels, truth, fragments=made.fragments)
     stated = weights.card["scores"]["bundled crop"]
     assert made.labels.voxels.min() > 0

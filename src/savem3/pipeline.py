@@ -10,9 +10,10 @@ from savem3.distill import Progress as Learned
 from savem3.graphcut import CUTTERS, cut, region_graph, weigh_edges
 from savem3.grid import Shape
 from savem3.oversegment import OversegmentRecipe, oversegment
-from savem3.predict import PredictRecipe, fast_cpu, look_around, predict
+from savem3.predict import PredictRecipe, fast_cpu, look_around, predict, superhuman_cpu
 from savem3.regions import RegionGraph
 from savem3.saem2 import Saem2Teacher
+from savem3.store.weights import Weights
 from savem3.volume import BoundaryMap, Image, Labels, intensity_of
 from savem3.watch import Watch
 
@@ -168,8 +169,10 @@ def teach(image: Image, teacher: Saem2Teacher, *, progress: Progress | None = No
     return Lesson(image, boundary)
 
 
-def settings_for(card: dict[str, object], **changes: object) -> Settings:
-    """Settings with a student's own cutter and β, and what the caller wants otherwise."""
+def settings_for(weights: Weights, **changes: object) -> Settings:
+    """Settings with a student's own patches, cutter and β, and what the caller wants otherwise."""
+    card = weights.card
+    patches = superhuman_cpu() if weights.architecture == "superhuman" else fast_cpu()
     wanted = {name: value for name, value in changes.items() if value is not None}
-    own = Settings(float(str(card.get("beta", 0.5))), cutter=str(card.get("cutter", "multicut")))
+    own = Settings(float(str(card.get("beta", 0.5))), cutter=str(card.get("cutter", "multicut")), predict=patches)
     return replace(own, **wanted)  # type: ignore[arg-type]

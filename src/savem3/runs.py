@@ -23,6 +23,7 @@ from savem3.record import facts_of, write_pages, write_record
 from savem3.request import Machine, Source
 from savem3.shipped import EXAMPLE, STUDENT, TEACHER, read_student, read_teacher
 from savem3.store import completed, write_boundary, write_labels
+from savem3.store.weights import Weights
 from savem3.view import ReportFacts, write_pictures
 from savem3.watch import Watch
 
@@ -59,7 +60,7 @@ def run_reconstruct(
     truth = source.open_labels(choices.truth).load() if choices.truth else None
     student, weights = read_student(choices.model)
     settings = settings_for(
-        weights.card, beta=choices.beta, cutter=choices.cutter, device=machine.device, threads=machine.workers
+        weights, beta=choices.beta, cutter=choices.cutter, device=machine.device, threads=machine.workers
     )
     plan = plan_of(image, settings=settings)
     watch.say(plan.text, **plan.facts)
@@ -75,7 +76,7 @@ def run_reconstruct(
     with completed(out, overwrite=overwrite) as folder:
         folder.mkdir(parents=True)
         _write_volumes(made, folder, watch=watch)
-        save_student(student, folder / "student.safetensors", card={**weights.card, "adapted": choices.adapt_steps})
+        save_student(student, folder / "student.safetensors", card=_card_after(weights, choices.adapt_steps))
         facts = facts_of(raw, plan=plan, image=image, settings=settings, models=models, scores=scores, watch=watch)
         with watch.stage("report"):
             write_pages(
@@ -120,13 +121,19 @@ def run_distill(
     plan = plan_of(image, settings=Settings(0.5, device=machine.device, threads=machine.workers))
     watch.say(plan.text, **plan.facts)
     teacher, teacher_weights = read_teacher(lessons.teacher, device=plan.device)
-    student, card = build_student(lessons.student), {}
+    student = build_student(lessons.student)
+    card: dict[str, object] = {}
     if lessons.start:
         student, weights = read_student(lessons.start)
-        card = weights.card
+        card = _card_after(weights, lessons.steps)
     recipe = small_cpu(steps=lessons.steps, seed=lessons.seed)
     student = adapt(image, student, teacher, recipe=recipe, device=plan.device, watch=watch)
-    card = {**card, "raw": [Path(raw).name], "recipe": asdict(recipe), "teacher": teacher_weights.sha256}
+    card = {
+        **card,
+        "raw": [*_listed(card.get("raw")), Path(raw).name],
+        "recipe": asdict(recipe),
+        "teacher": teacher_weights.sha256,
+    }
     with completed(out, overwrite=overwrite) as file:
         save_student(student, file, card=card)
 
@@ -138,7 +145,7 @@ def run_predict(
     refuse_existing(out, overwrite=overwrite)
     image = source.open_image(raw)
     student, weights = read_student(model)
-    settings = settings_for(weights.card, device=machine.device, threads=machine.workers)
+    settings = settings_for(weights, device=machine.device, threads=machine.workers)
     plan = plan_of(image, settings=settings)
     watch.say(plan.text, **plan.facts)
     with watch.stage("predict") as counter:
@@ -223,6 +230,16 @@ def refuse_existing(out: Path, *, overwrite: bool) -> None:
     """
     if out.exists() and not overwrite:
         raise FileExistsError(f"output must not exist yet, got '{out}': choose another name or pass --overwrite")
+
+
+def _card_after(weights: Weights, steps: int) -> dict[str, object]:
+    """The card of a student that went on learning: scores of the one before are not its own."""
+    kept = {name: value for name, value in weights.card.items() if not (steps and name == "scores")}
+    return {**kept, "adapted": steps}
+
+
+def _listed(value: object) -> list[object]:
+    return list(value) if isinstance(value, list) else []
 
 
 def _write_volumes(made: Reconstruction, folder: Path, *, watch: Watch) -> None:
