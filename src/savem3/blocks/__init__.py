@@ -8,6 +8,18 @@ faces between touching regions in integer sums (method, section 6).
 from savem3.blocks.executor import each
 from savem3.blocks.faces import Faces, collect_faces, join_faces
 from savem3.blocks.kernel import kernel
+from savem3.blocks.product import BlockFunction, Product, Table, Tables
 from savem3.store import Progress
 
-__all__ = ["Faces", "Progress", "collect_faces", "each", "join_faces", "kernel"]
+__all__ = [
+    "BlockFunction",
+    "Faces",
+    "Product",
+    "Progress",
+    "Table",
+    "Tables",
+    "collect_faces",
+    "each",
+    "join_faces",
+    "kernel",
+]
