@@ -4,8 +4,9 @@
     python experiments/score.py validate STUDENT.safetensors --data DIR
 
 `calibrate` tries every cutter and β on sections 100–119 of FIB-25 sample 2 (in its training split, left out of the
-student's labels) and on the gala example; of those within 0.1 bits of the least mean VoI it takes the one that joins
-least, and `--write` puts it into the card.
+student's labels) and on the gala example. All choices within 0.1 bits of the least mean VoI count as equally good; it
+takes the cutter with the most β among them, since what matters little here will matter little elsewhere, and of these β
+the one that joins least; `--write` puts both into the card.
 `validate` scores the student with its card's β on sections 130–249, the validation split, and says what the fragments
 allow. Nothing is chosen there.
 """
@@ -13,6 +14,7 @@ allow. Nothing is chosen there.
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -30,10 +32,10 @@ from savem3.store.weights import read_weights, write_weights
 from savem3.volume import Image, Labels
 
 CONSOLE = Console(highlight=False, width=130)
-BETAS = (0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5)
+BETAS = tuple(round(0.05 * n, 2) for n in range(4, 19))
 TOLERANCE = 0.1
 """Bits of mean VoI that count as equal. Calibration volumes are small, false joins spread with the size of a volume and
-cost a person more than false cuts: so among equals the choice that joins least is taken."""
+cost a person more than false cuts: so among equals the β that joins least is taken."""
 Volume = tuple[Image, Labels]
 
 
@@ -69,10 +71,12 @@ def calibrate(student: Student, settings: Settings, *, folder: Path) -> tuple[st
         scores = [score(labels, truth) for labels, (_, truth) in zip(cuts, volumes, strict=True)]
         sums[cutter, beta] = sum(s.voi for s in scores)
         CONSOLE.print(f"{cutter:<9} β {beta:.2f}   " + "   ".join(map(brief, scores)))
-    as_good = min(sums.values()) + TOLERANCE * len(volumes)
-    best = max((choice for choice in sums if sums[choice] <= as_good), key=lambda choice: (choice[1], -sums[choice]))
-    CONSOLE.print(f"joins least among the {TOLERANCE} bits above the least VoI: {best[0]}, β = {best[1]}")
-    return best
+    as_good = [choice for choice in sums if sums[choice] <= min(sums.values()) + TOLERANCE * len(volumes)]
+    often = Counter(cutter for cutter, _ in as_good)
+    best = max(often, key=lambda cutter: (often[cutter], -min(sums[cutter, beta] for beta in BETAS)))
+    beta = max(beta for cutter, beta in as_good if cutter == best)
+    CONSOLE.print(f"choices within {TOLERANCE} bits of the least VoI: {dict(often)}; taken: {best}, β = {beta}")
+    return best, beta
 
 
 def validate(student: Student, settings: Settings, *, folder: Path) -> None:

@@ -14,8 +14,9 @@ from rich.markup import escape
 from rich.prompt import Prompt
 
 from savem3 import __version__
+from savem3.blocks import BlocksFailed, Terminated
 from savem3.evaluate.contingency import Unsegmented
-from savem3.request import Machine, Source
+from savem3.request import Keep, Machine, Source, Work
 from savem3.store.errors import MissingVoxelSize
 from savem3.watch import Watch
 
@@ -24,18 +25,34 @@ app = App(
     version=__version__,
     help="Neurons from a volume-electron-microscopy stack that nobody has labelled.",
     default_parameter=Parameter(negative=()),
+    suppress_keyboard_interrupt=False,
 )
 ERRORS = Console(stderr=True, highlight=False)
+
+VIEWS: dict[str, Literal["auto", 1, 3]] = {"auto": "auto", "1": 1, "3": 3}
 
 Out = Annotated[Path, Parameter(help="Where the result goes; must not exist yet.")]
 Read = Annotated[Source, Parameter(name="*")]
 On = Annotated[Machine, Parameter(name="*")]
+By = Annotated[Work, Parameter(name="*")]
+Kept = Annotated[Keep, Parameter(name="*")]
 Overwrite = Annotated[bool, Parameter(help="Replace an older result once the new one is complete.")]
 AsJson = Annotated[bool, Parameter(help="Lines of JSON for machines.")]
 Model = Annotated[str, Parameter(help="A shipped student, or the path of a .safetensors file.")]
 Teacher = Annotated[str, Parameter(help="A shipped teacher, or the path of a .safetensors file.")]
+Views = Annotated[
+    Literal["auto", "1", "3"],
+    Parameter(help="Directions looked along and averaged; auto: 3 where voxels are isotropic. Costs time."),
+]
+Precision = Annotated[
+    Literal["auto", "float32", "bfloat16"],
+    Parameter(help="What the network's products are taken in; auto takes bfloat16 where the CPU has units for it."),
+]
 Beta = Annotated[float | None, Parameter(help="Where to cut, 0 to 1; the model's own by default. Lower joins more.")]
-Cutter = Annotated[Literal["multicut", "mean"], Parameter(help="How fragments are joined.")]
+Cutter = Annotated[
+    Literal["gasp_mean", "gasp_sum", "mean", "median", "multicut", "mutex", "quantile"],
+    Parameter(help="How fragments are joined."),
+]
 
 
 @app.command
@@ -57,18 +74,111 @@ def reconstruct(
     teacher: Teacher = "saem2-tiny",
     beta: Beta = None,
     cutter: Annotated[
-        Literal["multicut", "mean"] | None, Parameter(help="How fragments are joined; the model's own by default.")
+        Literal["gasp_mean", "gasp_sum", "mean", "median", "multicut", "mutex", "quantile"] | None,
+        Parameter(help="How fragments are joined; the model's own by default."),
     ] = None,
+    views: Annotated[
+        Literal["auto", "1", "3"],
+        Parameter(help="Directions looked along and averaged; auto: 3 where voxels are isotropic. Costs time."),
+    ] = "auto",
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        Parameter(help="What the network's products are taken in; auto takes bfloat16 where the CPU has units for it."),
+    ] = "auto",
     truth: Annotated[str | None, Parameter(help="Labels to score against, for the report.")] = None,
+    skip_report: Annotated[
+        bool, Parameter(help="Leave out report.html and picture.png, which take some 10 s.")
+    ] = False,
     machine: On = Machine(),
-    overwrite: Overwrite = False,
+    work: By = Work(),
+    keep: Kept = Keep(),
     json: AsJson = False,
 ) -> None:
     """Neurons from RAW: predict, oversegment, cut; OUT gets labels.zarr, report.html and all between."""
     from savem3.runs import Choices, run_reconstruct
 
-    choices = Choices(model=model, teacher=teacher, adapt_steps=_steps(adapt), beta=beta, cutter=cutter, truth=truth)
-    run_reconstruct(raw, out, source=source, choices=choices, machine=machine, overwrite=overwrite, watch=_watch(json))
+    choices = Choices(
+        model=model,
+        teacher=teacher,
+        adapt_steps=_steps(adapt),
+        beta=beta,
+        cutter=cutter,
+        views=VIEWS[views],
+        precision=precision,
+        truth=truth,
+        skip_report=skip_report,
+    )
+    run_reconstruct(
+        raw,
+        out,
+        source=source,
+        choices=choices,
+        machine=machine,
+        work=work,
+        keep=keep,
+        watch=_watch(json),
+    )
+
+
+@app.command
+def plan(
+    raw: str,
+    out: Annotated[Path, Parameter(help="Where the result would go: on which disk.")] = Path(),
+    *,
+    source: Read = Source(),
+    model: Model = "savem3-fast",
+    views: Views = "auto",
+    precision: Precision = "auto",
+    machine: On = Machine(),
+    work: By = Work(),
+    json: AsJson = False,
+) -> None:
+    """Time, memory and disk that RAW would take, measured on a window of it; exit code 2 if they cannot suffice."""
+    from savem3.runs import Choices, run_plan
+
+    _watch(json)
+    choices = Choices(model=model, views=VIEWS[views], precision=precision)
+    run_plan(raw, out, source=source, choices=choices, machine=machine, work=work, as_json=json)
+
+
+@app.command
+def doctor(*, json: AsJson = False) -> int:
+    """Look whether all that savem3 needs is here and works; exit code 1 if not."""
+    try:
+        from savem3.runs import run_doctor
+    except ImportError as error:
+        return _fail(ImportError(f"savem3 cannot start, {error}: pip install --force-reinstall savem3"), 1)
+    return 0 if run_doctor(as_json=json) else 1
+
+
+@app.command
+def selfcheck(
+    folder: Annotated[
+        Path | None, Parameter(help="Where to work, a place that all workers see; a temporary folder otherwise.")
+    ] = None,
+    *,
+    machine: On = Machine(),
+    work: By = Work(executor="processes", workers=2),
+    json: AsJson = False,
+) -> int:
+    """Prove on this machine or cluster, in about a minute, that blocks, kills and damage change no byte."""
+    from savem3.runs import run_selfcheck
+
+    return 0 if run_selfcheck(folder, machine=machine, work=work, as_json=json) else 1
+
+
+@app.command
+def verify(
+    run: Annotated[Path, Parameter(help="A run directory.")],
+    *,
+    machine: On = Machine(),
+    work: By = Work(),
+    json: AsJson = False,
+) -> int:
+    """Whether all outputs of a run are there, byte for byte as they were written. Changes nothing."""
+    from savem3.runs import run_verify
+
+    return 0 if run_verify(run, machine=machine, work=work, watch=_watch(json)) else 5
 
 
 @app.command
@@ -101,13 +211,16 @@ def predict(
     source: Read = Source(),
     model: Model = "savem3-fast",
     machine: On = Machine(),
+    work: By = Work(),
     overwrite: Overwrite = False,
     json: AsJson = False,
 ) -> None:
     """The boundary map of RAW: 255 is membrane."""
     from savem3.runs import run_predict
 
-    run_predict(raw, out, source=source, model=model, machine=machine, overwrite=overwrite, watch=_watch(json))
+    run_predict(
+        raw, out, source=source, model=model, machine=machine, work=work, overwrite=overwrite, watch=_watch(json)
+    )
 
 
 @app.command
@@ -117,13 +230,14 @@ def oversegment(
     *,
     source: Read = Source(),
     machine: On = Machine(),
+    work: By = Work(),
     overwrite: Overwrite = False,
     json: AsJson = False,
 ) -> None:
     """Fragments of a boundary map (0–255, or 0–1; high is membrane)."""
     from savem3.runs import run_oversegment
 
-    run_oversegment(boundary, out, source=source, machine=machine, overwrite=overwrite, watch=_watch(json))
+    run_oversegment(boundary, out, source=source, machine=machine, work=work, overwrite=overwrite, watch=_watch(json))
 
 
 @app.command
@@ -136,6 +250,7 @@ def cut(
     beta: Annotated[float, Parameter(help="Where to cut, 0 to 1. Lower joins more.")] = 0.5,
     cutter: Cutter = "multicut",
     machine: On = Machine(),
+    work: By = Work(),
     overwrite: Overwrite = False,
     json: AsJson = False,
 ) -> None:
@@ -150,6 +265,7 @@ def cut(
         beta=beta,
         cutter=cutter,
         machine=machine,
+        work=work,
         overwrite=overwrite,
         watch=_watch(json),
     )
@@ -202,24 +318,32 @@ def view(
 
 
 def main() -> None:
-    """Run a command; an error is one sentence and an exit code (2 input, 4 output exists, 130 stopped)."""
+    """Run a command; an error is one sentence and an exit code.
+
+    0 done, 2 bad input, 4 output exists, 5 some blocks failed or are damaged, 130 stopped by Ctrl-C, 143 by SIGTERM.
+    """
     sys.exit(run(sys.argv[1:]))
 
 
 def run(arguments: list[str]) -> int:
     """Run a command; its exit code."""
     try:
-        app(arguments, result_action="return_value")
+        answer = app(arguments, result_action="return_value")
     except MissingVoxelSize as question:
         return _ask_for_voxel_size(arguments, question)
     except FileExistsError as error:
         return _fail(error, 4)
     except (ValueError, TypeError, OSError) as error:
         return _fail(error, 2)
+    except BlocksFailed as error:
+        return _fail(error, 5)
+    except Terminated:
+        ERRORS.print("stopped; a run goes on with --resume from what is done")
+        return 143
     except KeyboardInterrupt:
-        ERRORS.print("stopped")
+        ERRORS.print("stopped; a run goes on with --resume from what is done")
         return 130
-    return 0
+    return answer if isinstance(answer, int) else 0
 
 
 def _ask_for_voxel_size(arguments: list[str], question: MissingVoxelSize) -> int:

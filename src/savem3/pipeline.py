@@ -10,7 +10,7 @@ from savem3.distill import Progress as Learned
 from savem3.graphcut import CUTTERS, cut, region_graph, weigh_edges
 from savem3.grid import Shape
 from savem3.oversegment import OversegmentRecipe, oversegment
-from savem3.predict import PredictRecipe, fast_cpu, look_around, predict, superhuman_cpu
+from savem3.predict import PredictRecipe, fast_cpu, fastest_precision, look_around, predict, superhuman_cpu
 from savem3.regions import RegionGraph
 from savem3.saem2 import Saem2Teacher
 from savem3.store.weights import Weights
@@ -170,9 +170,10 @@ def teach(image: Image, teacher: Saem2Teacher, *, progress: Progress | None = No
 
 
 def settings_for(weights: Weights, **changes: object) -> Settings:
-    """Settings with a student's own patches, cutter and β, and what the caller wants otherwise."""
+    """Settings with a student's own patches, cutter and β, the machine's own precision, and what the caller wants."""
     card = weights.card
     patches = superhuman_cpu() if weights.architecture == "superhuman" else fast_cpu()
+    patches = replace(patches, precision=fastest_precision(device=str(changes.get("device") or "auto")))
     wanted = {name: value for name, value in changes.items() if value is not None}
     own = Settings(float(str(card.get("beta", 0.5))), cutter=str(card.get("cutter", "multicut")), predict=patches)
     return replace(own, **wanted)  # type: ignore[arg-type]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -14,7 +13,7 @@ from savem3.evaluate import Scores
 from savem3.pipeline import Settings
 from savem3.plan import Plan, describe
 from savem3.store.weights import Weights
-from savem3.view import ReportFacts, figure, write_report
+from savem3.view import ReportFacts, draw_solid, figure, write_report
 from savem3.volume import BoundaryMap, Image, Labels
 from savem3.watch import Watch, peak_memory_bytes
 
@@ -30,6 +29,7 @@ def write_pages(
     truth: Labels | None = None,
 ) -> None:
     """``report.html`` and ``picture.png``."""
+    solid = draw_solid(image, labels)
     write_report(
         folder / "report.html",
         facts=facts,
@@ -38,8 +38,9 @@ def write_pages(
         fragments=fragments,
         labels=labels,
         truth=truth,
+        solid=solid,
     )
-    figure(image, boundary, fragments, labels, truth).save(folder / "picture.png", optimize=True)
+    figure(image, boundary, fragments, labels, truth, solid=solid).save(folder / "picture.png", optimize=True)
 
 
 def facts_of(
@@ -77,11 +78,11 @@ def facts_of(
     )
 
 
-def write_record(
-    path: Path, *, facts: ReportFacts, plan: Plan, settings: Settings, choices: object, source: object
-) -> None:
-    """``run.json``: everything needed to do the same again, and what came out."""
-    record = {
+def record_of(
+    facts: ReportFacts, *, plan: Plan, settings: Settings, choices: object, source: object
+) -> dict[str, object]:
+    """What run.json says of a finished run: all that is needed to do the same again, and what came out."""
+    return {
         "savem3": __version__,
         "plan": plan.facts,
         "choices": asdict(choices),  # type: ignore[call-overload]
@@ -93,7 +94,6 @@ def write_record(
         "scores": facts.scores,
         "warnings": list(facts.warnings),
     }
-    path.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
 def licence_of(weights: Weights) -> str:

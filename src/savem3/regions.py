@@ -29,6 +29,12 @@ class RegionGraph:
         Pairs that need not touch, and what speaks for joining them; absent unless asked for.
     features
         One vector a node; absent unless asked for.
+    histogram
+        Faces of each edge by boundary value, in bins of equal width over 0–255; absent unless asked for.
+    domain
+        Which part of the volume each node belongs to, in a fixed grid of parts; absent unless asked for.
+    margin
+        How sure a cut is of each edge, in units of cost; absent unless asked for.
     """
 
     sizes: Int64[np.ndarray, " node"]
@@ -41,6 +47,9 @@ class RegionGraph:
     lifted_edges: UInt64[np.ndarray, "lifted 2"] | None = None
     lifted_costs: Float64[np.ndarray, " lifted"] | None = None
     features: Float32[np.ndarray, "node channel"] | None = None
+    histogram: Int64[np.ndarray, "edge bin"] | None = None
+    domain: Int64[np.ndarray, " node"] | None = None
+    margin: Float64[np.ndarray, " edge"] | None = None
 
     def __post_init__(self) -> None:
         if len(self.edges) and not (self.edges[:, 0] < self.edges[:, 1]).all():

@@ -6,8 +6,9 @@ import os
 from dataclasses import dataclass
 from typing import Literal
 
+from savem3.blocks import Executor, Slurm, executor_of
 from savem3.evaluate import relabel_components
-from savem3.grid import Box, Nanometres
+from savem3.grid import Box, Nanometres, Shape
 from savem3.store import open_boundary, open_image, open_labels
 from savem3.volume import BoundaryMap, Image, Labels
 
@@ -33,18 +34,18 @@ class Source:
     def open_image(self, path: str) -> Image:
         """The image at a path, as far as it is meant."""
         image = open_image(path, voxel_size=lengths_of(self.voxel_size), invert=self.invert)
-        return image if self.sections is None else image.crop(self._box(image.grid.shape))
+        return image if self.sections is None else image.window(self._box(image.grid.shape))
 
     def open_labels(self, path: str, *, relabel: bool = False) -> Labels:
         """The labels at a path, as far as they are meant; with ``relabel``, 6-connected components of them."""
         labels = open_labels(path, voxel_size=lengths_of(self.voxel_size))
-        labels = labels if self.sections is None else labels.crop(self._box(labels.grid.shape))
+        labels = labels if self.sections is None else labels.window(self._box(labels.grid.shape))
         return relabel_components(labels) if relabel else labels
 
     def open_boundary(self, path: str) -> BoundaryMap:
         """The boundary map at a path, as far as it is meant."""
         boundary = open_boundary(path, voxel_size=lengths_of(self.voxel_size))
-        return boundary if self.sections is None else boundary.crop(self._box(boundary.grid.shape))
+        return boundary if self.sections is None else boundary.window(self._box(boundary.grid.shape))
 
     def _box(self, shape: tuple[int, int, int]) -> Box:
         sections = sections_of(self.sections or f"0:{shape[0]}")
@@ -72,6 +73,78 @@ class Machine:
     def workers(self) -> int:
         """Threads to use."""
         return self.threads or os.cpu_count() or 1
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """How the work is shared out; none of it changes a label.
+
+    Parameters
+    ----------
+    executor
+        local (threads of this process), processes, dask:ADDRESS of a running scheduler, or slurm.
+    workers
+        Processes for processes and slurm; 0 takes as many as there are threads.
+    block
+        Z,Y,X in voxels, such as 128,256,256: what a worker holds at a time; a run is gone on with in the same blocks.
+    queue
+        The SLURM partition.
+    memory
+        Of a SLURM job, such as 16GB.
+    walltime
+        Of a SLURM job, such as 04:00:00.
+    """
+
+    executor: str = "local"
+    workers: int = 0
+    block: str | None = None
+    queue: str | None = None
+    memory: str = "16GB"
+    walltime: str = "04:00:00"
+
+    def executor_on(self, machine: Machine) -> Executor:
+        """Who works."""
+        slurm = Slurm(memory=self.memory, walltime=self.walltime, queue=self.queue)
+        return executor_of(self.executor, workers=self.workers or machine.workers, slurm=slurm)
+
+    def threads_of_a_worker(self, machine: Machine) -> int:
+        """CPU threads that one worker's network uses."""
+        if self.executor == "local":
+            return machine.workers
+        return max(1, machine.workers // (self.workers or machine.workers))
+
+    @property
+    def block_shape(self) -> Shape | None:
+        """The block, if one was asked for.
+
+        Raises
+        ------
+        ValueError
+            If it is not three whole numbers above 0, or one.
+        """
+        if self.block is None:
+            return None
+        parts = self.block.split(",")
+        if len(parts) not in (1, 3) or not all(part.strip().isdigit() and int(part) > 0 for part in parts):
+            raise ValueError(f"--block must be Z,Y,X in voxels, such as 128,256,256, got {self.block!r}")
+        edges = [int(part) for part in parts]
+        return edges[0], edges[len(edges) // 2], edges[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """What happens to an earlier result under the same name.
+
+    Parameters
+    ----------
+    resume
+        Go on with it, if it is the same run: what is done stays, what is missing or damaged is done again.
+    overwrite
+        Replace it once the new one is complete.
+    """
+
+    resume: bool = False
+    overwrite: bool = False
 
 
 def lengths_of(text: str | None) -> Nanometres | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
+from typing import overload
 
 from savem3.grid import Box, Shape
 
@@ -16,8 +18,9 @@ class Tile:
     write: Box
 
 
-def split(shape: Shape, *, block: Shape, halo: Shape = (0, 0, 0)) -> list[Tile]:
-    """Cut a volume into blocks that together write each voxel once.
+@dataclass(frozen=True, slots=True)
+class Blocks(Sequence[Tile]):
+    """The blocks of a volume, z slowest, each made when it is asked for; together they write each voxel once.
 
     Parameters
     ----------
@@ -33,14 +36,46 @@ def split(shape: Shape, *, block: Shape, halo: Shape = (0, 0, 0)) -> list[Tile]:
     ValueError
         If a block has no extent.
     """
-    if any(b < 1 for b in block):
-        raise ValueError(f"block must be at least 1 voxel along z, y, x, got {block}")
-    tiles = []
-    for z, y, x in product(*(range(0, n, b) for n, b in zip(shape, block, strict=True))):
-        stop = (min(z + block[0], shape[0]), min(y + block[1], shape[1]), min(x + block[2], shape[2]))
-        write = Box((z, y, x), stop)
-        tiles.append(Tile(write.grow(halo, within=shape), write))
-    return tiles
+
+    shape: Shape
+    block: Shape
+    halo: Shape = (0, 0, 0)
+
+    def __post_init__(self) -> None:
+        if any(b < 1 for b in self.block):
+            raise ValueError(f"block must be at least 1 voxel along z, y, x, got {self.block}")
+
+    @property
+    def along(self) -> Shape:
+        """Number of blocks along z, y, x."""
+        z, y, x = (-(-n // b) for n, b in zip(self.shape, self.block, strict=True))
+        return z, y, x
+
+    def __len__(self) -> int:
+        z, y, x = self.along
+        return z * y * x
+
+    @overload
+    def __getitem__(self, index: int, /) -> Tile: ...
+    @overload
+    def __getitem__(self, index: slice, /) -> Sequence[Tile]: ...
+    def __getitem__(self, index: int | slice, /) -> Tile | Sequence[Tile]:
+        """The block of a number, or those of a slice."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"index must lie within the {len(self)} blocks, got {index}")
+        _, rows, columns = self.along
+        row, column = divmod(index % len(self), columns)
+        z, y, x = (n * b for n, b in zip((*divmod(row, rows), column), self.block, strict=True))
+        stop = tuple(min(a + b, n) for a, b, n in zip((z, y, x), self.block, self.shape, strict=True))
+        write = Box((z, y, x), (stop[0], stop[1], stop[2]))
+        return Tile(write.grow(self.halo, within=self.shape), write)
+
+
+def split(shape: Shape, *, block: Shape, halo: Shape = (0, 0, 0)) -> list[Tile]:
+    """Cut a volume into blocks that together write each voxel once; see `Blocks`."""
+    return list(Blocks(shape, block, halo))
 
 
 def patch_tiles(shape: Shape, *, patch: Shape, overlap: Shape) -> list[Tile]:

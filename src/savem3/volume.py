@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32, Num, UInt8
+from jaxtyping import Float32, Int64, Num, UInt8
 from numpy.typing import NDArray
 
 from savem3.grid import Box, Grid
@@ -35,6 +35,33 @@ Kind = TypeVar("Kind", bound="_Volume")
 
 
 @dataclass(frozen=True, slots=True)
+class Window:
+    """A box of other voxels, indexed by slices of step 1 that count from its own start."""
+
+    voxels: VoxelArray
+    box: Box
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Voxels along z, y, x."""
+        return self.box.shape
+
+    @property
+    def dtype(self) -> Any:
+        """The numpy type of a voxel."""
+        return self.voxels.dtype
+
+    def __getitem__(self, index: Any, /) -> Any:
+        """Voxels as a numpy array."""
+        whole = [range(a, b) for a, b in zip(self.box.start, self.box.stop, strict=True)]
+        parts = index if isinstance(index, tuple) else (index,)
+        if Ellipsis in parts:
+            return np.asarray(self.voxels[self.box.slices])[index]
+        wanted = [axis[part] for axis, part in zip(whole, parts, strict=False)] + whole[len(parts) :]
+        return self.voxels[tuple(slice(w.start, w.stop, w.step) if isinstance(w, range) else w for w in wanted)]
+
+
+@dataclass(frozen=True, slots=True)
 class _Volume:
     """Voxels on a grid. Voxels may be lazy; `load` makes them a numpy array."""
 
@@ -56,6 +83,12 @@ class _Volume:
     def crop(self: Kind, box: Box) -> Kind:
         """A box of this volume, in memory, with the same values."""
         return replace(self, voxels=self.read(box), grid=self.grid.crop(box))
+
+    def window(self: Kind, box: Box) -> Kind:
+        """A box of this volume, read when it is asked for."""
+        if box.grow((0, 0, 0), within=self.grid.shape) != box:
+            raise ValueError(f"box must lie inside the volume of {self.grid.shape} voxels, got {box}")
+        return replace(self, voxels=Window(self.voxels, box), grid=self.grid.crop(box))
 
     def load(self: Kind) -> Kind:
         """The whole volume in memory."""
@@ -167,8 +200,16 @@ def intensity_of(image: Image, *, percentiles: tuple[float, float] = (1.0, 99.0)
     counts = np.zeros(256, np.int64)
     for z in range(image.grid.shape[0]):
         counts += np.bincount(np.asarray(image.voxels[z]).ravel(), minlength=256)
-    if counts[1:255].any():
-        counts[[0, 255]] = 0
-    below = np.cumsum(counts)
+    return intensity_from_counts(counts, percentiles=percentiles)
+
+
+def intensity_from_counts(
+    counts: Int64[np.ndarray, "256"], *, percentiles: tuple[float, float] = (1.0, 99.0)
+) -> IntensityMap:
+    """The intensity map of an image whose grey values are counted; see `intensity_of`."""
+    seen = counts.copy()
+    if seen[1:255].any():
+        seen[[0, 255]] = 0
+    below = np.cumsum(seen)
     low, high = (int(np.searchsorted(below, below[-1] * p / 100)) for p in percentiles)
     return IntensityMap(float(low), float(max(high, low + 1)))

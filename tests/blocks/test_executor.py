@@ -1,13 +1,18 @@
-"""Blocks: results come in the order of the tiles, an error is not lost, progress counts every tile."""
+"""Executors by name; and in memory: results in the order of the tiles, no error lost, every tile counted."""
 
 import inspect
 import threading
 import time
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
 
 from savem3.blocks import each, kernel
+from savem3.blocks.cluster import Dask, Slurm
+from savem3.blocks.executor import executor_of, held
+from savem3.blocks.processes import Processes
+from savem3.blocks.threads import Threads
 from savem3.tiles import split
 
 TILES = split((4, 6, 10), block=(2, 3, 4))
@@ -83,3 +88,69 @@ def test_a_kernel_without_a_folder_for_its_cache_still_runs(monkeypatch):
         return 2 * number
 
     assert kernel(double)(21) == 42
+
+
+@pytest.mark.parametrize(
+    ("text", "made"),
+    [
+        ("local", Threads(3)),
+        ("processes", Processes(3)),
+        ("dask:tcp://10.0.0.1:8786", Dask("tcp://10.0.0.1:8786")),
+        ("slurm", Slurm(workers=3, queue="night")),
+    ],
+)
+def test_a_text_names_an_executor(text, made):
+    if isinstance(made, Dask | Slurm) and find_spec("dask_jobqueue") is None:
+        pytest.skip("needs dask_jobqueue")
+    assert executor_of(text, workers=3, slurm=Slurm(queue="night")) == made
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("proceses", "; did you mean processes"),
+        ("dsk:tcp://10.0.0.1:8786", "; did you mean dask:ADDRESS"),
+        ("dask", "; did you mean dask:ADDRESS"),
+        ("dask:", "; did you mean dask:ADDRESS"),
+        ("local:4", "; did you mean local"),
+        ("", ""),
+        ("moon", ""),
+    ],
+)
+def test_another_text_is_refused_with_what_was_meant(text, hint):
+    with pytest.raises(ValueError, match="executor must be one of dask:ADDRESS, local, processes, slurm, got") as error:
+        executor_of(text)
+    assert str(error.value).endswith(f"got {text!r}{hint}" + ("?" if hint else ""))
+
+
+def test_no_worker_is_refused_at_the_door():
+    with pytest.raises(ValueError, match="workers must be at least 1, got 0"):
+        executor_of("local", workers=0)
+
+
+def test_an_executor_whose_workers_start_for_nothing_is_held_as_it_is():
+    with held(Threads(2)) as executor:
+        assert executor == Threads(2)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_an_exit_in_a_thread_is_raised_where_the_answers_are_read(workers):
+    def leave(item):
+        raise SystemExit(9)
+
+    with pytest.raises(SystemExit):
+        list(Threads(workers).run(leave, [1, 2, 3]))
+
+
+def test_a_stopped_run_does_not_wait_for_long_items_in_threads():
+    ended = threading.Event()
+
+    def long_but_the_first(item):
+        return item == 0 or ended.wait(30)
+
+    answers = Threads(2).run(long_but_the_first, range(9))
+    next(answers)
+    start = time.monotonic()
+    answers.close()
+    assert time.monotonic() - start < 10
+    ended.set()

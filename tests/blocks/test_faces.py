@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from savem3.blocks import collect_faces, join_faces
+from savem3.blocks.faces import count_voxels, faces_of
 from savem3.tiles import split
 
 SHAPE = (5, 7, 9)
@@ -75,3 +76,46 @@ def test_large_sums_do_not_overflow():
     values = np.full(labels.shape, 2**30 + 1, np.int32)
     faces = collect_faces(labels, values, tiles=split(labels.shape, block=(16, 16, 16)))
     assert rows(join_faces([faces, faces])) == [[1, 2, 4800, 4800 * (2**30 + 1), 2**30 + 1, 2**30 + 1]]
+
+
+@pytest.mark.parametrize("types", [(np.uint32, np.uint16), (np.int64, np.int32), (np.uint64, np.int16)])
+def test_all_types_of_labels_and_values_give_the_same_faces(types):
+    labels, values = random_volume(5)
+    expected = rows(collect_faces(labels, values, tiles=split(SHAPE, block=SHAPE)))
+    cast = labels.astype(types[0]), values.astype(types[1])
+    assert rows(collect_faces(*cast, tiles=split(SHAPE, block=(2, 3, 4)))) == expected
+
+
+def test_negative_values_keep_their_sign():
+    faces = collect_faces(np.array([[[1, 2, 1]]]), np.array([[[-5, -7, -6]]]), tiles=split((1, 1, 3), block=(1, 1, 3)))
+    assert rows(faces) == [[1, 2, 2, -11, -6, -5]]
+
+
+def test_a_face_belongs_to_the_tile_of_its_lower_voxel():
+    labels, values = np.array([[[1, 2], [3, 4]]], np.uint64), np.zeros((1, 2, 2), np.uint8)
+    tiles = split((1, 2, 2), block=(1, 1, 1))
+    pairs = [faces_of(labels, values, tile, linked=True).pairs.tolist() for tile in tiles]
+    assert pairs == [[[1, 2], [1, 3]], [[2, 4]], [[3, 4]], []]
+
+
+@given(seed=st.integers(0, 99), parts=st.integers(1, 9))
+def test_parts_join_in_any_order(seed, parts):
+    labels, values = random_volume(seed)
+    tiles = split(SHAPE, block=(2, 4, 9))
+    faces = [faces_of(labels, values, tile, linked=True) for tile in tiles]
+    order = np.random.default_rng(parts).permutation(len(faces))
+    assert rows(join_faces(iter([faces[k] for k in order]))) == rows(join_faces(faces))
+
+
+@given(seed=st.integers(0, 99))
+def test_voxels_are_counted_as_numpy_counts_them(seed):
+    labels, _ = random_volume(seed)
+    names, sizes = np.unique(labels[labels > 0], return_counts=True)
+    assert [found.tolist() for found in count_voxels(labels)] == [names.tolist(), sizes.tolist()]
+
+
+def test_far_labels_in_runs_of_all_lengths_are_counted():
+    labels = np.array([[[2**62, 2**62, 0, 5]], [[5, 5, 0, 2**62]]], np.uint64)
+    assert [found.tolist() for found in count_voxels(labels)] == [[5, 2**62], [3, 3]]
+    many = np.arange(1, 3001, dtype=np.uint64).reshape(10, 15, 20)
+    assert [found.tolist() for found in count_voxels(many)] == [list(range(1, 3001)), [1] * 3000]

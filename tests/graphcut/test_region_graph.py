@@ -8,8 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from savem3.graphcut import region_graph, weigh_edges
+from savem3.graphcut.graph import CollectFaces, join_graph
 from savem3.grid import Grid
 from savem3.regions import RegionGraph
+from savem3.tiles import split
 from savem3.volume import BoundaryMap, Labels
 
 SHAPE, VOXEL = (4, 6, 7), (30.0, 6.0, 4.0)
@@ -57,6 +59,18 @@ def test_blocks_and_workers_change_nothing(seed, block, workers):
     fragments, boundary = volumes(rng.integers(0, 9, SHAPE), rng.integers(0, 256, SHAPE))
     cut = region_graph(fragments, boundary, block=block, workers=workers)
     assert contents(cut) == contents(region_graph(fragments, boundary, block=SHAPE))
+
+
+@settings(max_examples=25)
+@given(seed=st.integers(0, 99), block=st.tuples(*[st.integers(1, n) for n in SHAPE]))
+def test_the_tables_of_blocks_join_in_any_order(seed, block):
+    rng = np.random.default_rng(seed)
+    fragments, boundary = volumes(rng.integers(0, 9, SHAPE), rng.integers(0, 256, SHAPE))
+    collect = CollectFaces(fragments, boundary)
+    tables = [collect(tile).tables for tile in split(SHAPE, block=block)]
+    joined = join_graph([tables[k] for k in rng.permutation(len(tables))])
+    assert contents(joined) == contents(region_graph(fragments, boundary, block=SHAPE))
+    assert joined.sizes.tolist() == np.bincount(fragments.voxels.ravel().astype(int))[1:].tolist()
 
 
 def test_other_shapes_and_labels_with_large_gaps_are_refused():

@@ -1,25 +1,66 @@
 """Blocks: a pure function of a tile, applied to every tile of a volume.
 
-Enters: tiles and a function. Leaves: its results in the order of the tiles, the same for every block size, block order
-and number of workers. Here also stand the two things that several rooms do block by block: compiled loops, and the
-faces between touching regions in integer sums (method, section 6).
+Enters: block functions and the blocks of a volume. Leaves: what they give, written once, recorded and checked, the same
+for every block size, block order, number of workers and number of interruptions. A `Stage` is one function over all
+blocks; `run_stages` has stages done by an executor (threads, processes, a cluster); the `Ledger` holds a record of each
+finished block. In memory, `each` does the same without files. Here also stand the two things that several rooms do
+block by block: compiled loops, and the faces between touching regions in integer sums (method, section 6).
 """
 
-from savem3.blocks.executor import each
+from savem3.blocks.cluster import Dask, Slurm
+from savem3.blocks.coarsen import Coarsen
+from savem3.blocks.course import Damage, drop_scratch, mend, run_stages, verify_stages
+from savem3.blocks.executor import EXECUTORS, Executor, each, executor_of, held
 from savem3.blocks.faces import Faces, collect_faces, join_faces
 from savem3.blocks.kernel import kernel
+from savem3.blocks.ledger import Ledger, Receipt
+from savem3.blocks.outcome import Failure, Finished
+from savem3.blocks.ownership import LOCK, owning
+from savem3.blocks.processes import Processes
 from savem3.blocks.product import BlockFunction, Product, Table, Tables
+from savem3.blocks.signals import Terminated, stopping_on_sigterm
+from savem3.blocks.stage import BlocksFailed, Stage, find_damage, run_stage
+from savem3.blocks.survey import Survey, survey
+from savem3.blocks.threads import Threads
 from savem3.store import Progress
 
 __all__ = [
+    "EXECUTORS",
+    "LOCK",
     "BlockFunction",
+    "BlocksFailed",
+    "Coarsen",
+    "Damage",
+    "Dask",
+    "Executor",
     "Faces",
+    "Failure",
+    "Finished",
+    "Ledger",
+    "Processes",
     "Product",
     "Progress",
+    "Receipt",
+    "Slurm",
+    "Stage",
+    "Survey",
     "Table",
     "Tables",
+    "Terminated",
+    "Threads",
     "collect_faces",
+    "drop_scratch",
     "each",
+    "executor_of",
+    "find_damage",
+    "held",
     "join_faces",
     "kernel",
+    "mend",
+    "owning",
+    "run_stage",
+    "run_stages",
+    "stopping_on_sigterm",
+    "survey",
+    "verify_stages",
 ]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from jaxtyping import Int32, Int64
+from jaxtyping import Int32, Int64, Integer
 
 from savem3.blocks.executor import each
 from savem3.blocks.kernel import kernel
@@ -20,6 +21,9 @@ SPREAD = 0x2545F4914F6CDD1D
 
 NO_VALUE = 2**31
 """Beyond every value: the minimum before the first face."""
+
+FIRST_ROOM = 1024
+"""Pairs that a table holds before it grows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,9 @@ class Faces:
     minimum: Int64[np.ndarray, " pair"]
     maximum: Int64[np.ndarray, " pair"]
 
+    def __len__(self) -> int:
+        return len(self.pairs)
+
 
 def collect_faces(
     labels: VoxelArray,
@@ -53,8 +60,6 @@ def collect_faces(
     progress: Progress | None = None,
 ) -> Faces:
     """The faces between touching regions of a volume, gathered tile by tile.
-
-    A face belongs to the tile that writes its lower voxel, so each is counted once. Label 0 shares no face.
 
     Parameters
     ----------
@@ -69,23 +74,66 @@ def collect_faces(
     workers, progress
         See `each`.
     """
-    shape: Shape = labels.shape[0], labels.shape[1], labels.shape[2]
-
-    def of_tile(tile: Tile) -> Faces:
-        box = Box(tile.write.start, tile.write.grow((1, 1, 1), within=shape).stop)
-        here = np.array(labels[box.slices], np.int64, order="C")
-        numbers = np.array(values[box.slices], np.int32, order="C")
-        return _sorted(*_gather(here, numbers, tile.write.shape, linked))
-
-    return join_faces(list(each(tiles, of_tile, workers=workers, progress=progress)))
+    return join_faces(
+        each(tiles, lambda tile: faces_of(labels, values, tile, linked=linked), workers=workers, progress=progress)
+    )
 
 
-def join_faces(parts: Sequence[Faces]) -> Faces:
-    """The faces of all parts as one; the order of the parts does not matter."""
+def faces_of(labels: VoxelArray, values: VoxelArray, tile: Tile, *, linked: bool) -> Faces:
+    """The faces of one tile: those whose lower voxel it writes, so that each belongs to one tile. Label 0 has none.
+
+    Parameters
+    ----------
+    labels, values, linked
+        See `collect_faces`; voxels are read up to one beyond the tile.
+    tile
+        Its read box is not used.
+    """
+    z, y, x = labels.shape
+    box = Box(tile.write.start, tile.write.grow((1, 1, 1), within=(z, y, x)).stop)
+    regions = _fit(labels[box.slices], (np.uint32, np.uint64))
+    numbers = _fit(values[box.slices], (np.uint8, np.uint16, np.int32))
+    pairs, sums = _gather(regions, numbers, tile.write.shape, linked)
+    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
+    count, total, minimum, maximum = np.ascontiguousarray(sums[order].T)
+    return Faces(pairs[order], count, total, minimum, maximum)
+
+
+def join_faces(parts: Iterable[Faces]) -> Faces:
+    """The faces of all parts as one; the order of the parts does not matter.
+
+    Parts of similar size are joined first, as they come, so that memory stays near the size of the result.
+    """
+    joined: list[Faces] = []
+    for part in parts:
+        joined.append(part)
+        while len(joined) > 1 and len(joined[-2]) < 2 * len(joined[-1]):
+            joined.append(_join(joined.pop(), joined.pop()))
+    while len(joined) > 1:
+        joined.append(_join(joined.pop(), joined.pop()))
+    return joined[0]
+
+
+def count_voxels(
+    labels: Integer[np.ndarray, "z y x"],
+) -> tuple[Int64[np.ndarray, " label"], Int64[np.ndarray, " label"]]:
+    """The labels of a block but 0, ascending, and the number of voxels of each; labels may be far apart."""
+    names, sizes = _count(_fit(labels, (np.uint32, np.uint64)))
+    order = np.argsort(names)
+    return names[order], sizes[order]
+
+
+def _fit(array: Any, dtypes: tuple[type[np.generic], ...]) -> Integer[np.ndarray, "z y x"]:
+    """The array as it is where loops are compiled for its type, else in the last of these types."""
+    array = np.asarray(array)
+    return np.ascontiguousarray(array if array.dtype in dtypes else array.astype(dtypes[-1]))
+
+
+def _join(one: Faces, other: Faces) -> Faces:
     names = ("pairs", "count", "total", "minimum", "maximum")
-    pairs, count, total, minimum, maximum = (np.concatenate([getattr(p, name) for p in parts]) for name in names)
+    pairs, count, total, minimum, maximum = (np.concatenate([getattr(p, name) for p in (one, other)]) for name in names)
     if not len(pairs):
-        return Faces(pairs, count, total, minimum, maximum)
+        return one
     order = np.lexsort((pairs[:, 1], pairs[:, 0]))
     pairs = pairs[order]
     first = np.flatnonzero(np.r_[True, (pairs[1:] != pairs[:-1]).any(1)])
@@ -98,56 +146,118 @@ def join_faces(parts: Sequence[Faces]) -> Faces:
     )
 
 
-def _sorted(pairs: Int64[np.ndarray, "pair 2"], sums: Int64[np.ndarray, "pair 4"]) -> Faces:
-    order = np.lexsort((pairs[:, 1], pairs[:, 0]))
-    count, total, minimum, maximum = np.ascontiguousarray(sums[order].T)
-    return Faces(pairs[order], count, total, minimum, maximum)
-
-
 @kernel
 def _gather(
-    labels: Int64[np.ndarray, "z y x"], values: Int32[np.ndarray, "z y x"], shape: Shape, linked: bool
+    labels: Integer[np.ndarray, "z y x"], values: Integer[np.ndarray, "z y x"], shape: Shape, linked: bool
 ) -> tuple[Int64[np.ndarray, "pair 2"], Int64[np.ndarray, "pair 4"]]:
     """Pairs and their (count, total, minimum, maximum) over the faces whose lower voxel lies in the first ``shape``."""
-    pairs, sums = np.empty((1024, 2), np.int64), np.empty((1024, 4), np.int64)
-    slots = np.full(4096, -1, np.int64)
+    depth, rows, width = labels.shape
+    pairs, sums = np.empty((FIRST_ROOM, 2), np.int64), np.empty((FIRST_ROOM, 4), np.int64)
+    slots = np.full(4 * FIRST_ROOM, -1, np.int32)
     known = 0
     for z in range(shape[0]):
         for y in range(shape[1]):
-            for x in range(shape[2]):
-                here = labels[z, y, x]
-                if here == 0:
-                    continue
-                for axis in range(0 if linked else 1, 3):
-                    zz, yy, xx = z + (axis == 0), y + (axis == 1), x + (axis == 2)
-                    if zz == labels.shape[0] or yy == labels.shape[1] or xx == labels.shape[2]:
-                        continue
-                    there = labels[zz, yy, xx]
-                    if there == 0 or there == here:
-                        continue
-                    if known == len(pairs):
-                        pairs, sums, slots = _grow(pairs, sums)
-                    u, v = min(here, there), max(here, there)
-                    slot = _slot_of(u, v, pairs, slots)
-                    if slots[slot] < 0:
-                        slots[slot] = known
-                        pairs[known, 0], pairs[known, 1] = u, v
-                        sums[known, 0], sums[known, 1], sums[known, 2], sums[known, 3] = 0, 0, NO_VALUE, -NO_VALUE
-                        known += 1
-                    _add(sums, slots[slot], max(values[z, y, x], values[zz, yy, xx]))
-    return pairs[:known], sums[:known]
+            while known + 3 * width > len(pairs):
+                pairs, sums, slots = _grow(pairs, sums, slots)
+            here, beside = labels[z, y, : shape[2]], min(shape[2], width - 1)
+            of_here = values[z, y, : shape[2]]
+            if linked and z + 1 < depth:
+                known = _gather_row(here, labels[z + 1, y], of_here, values[z + 1, y], pairs, sums, slots, known)
+            if y + 1 < rows:
+                known = _gather_row(here, labels[z, y + 1], of_here, values[z, y + 1], pairs, sums, slots, known)
+            known = _gather_row(
+                here[:beside], labels[z, y, 1:], of_here[:beside], values[z, y, 1:], pairs, sums, slots, known
+            )
+    return pairs[:known].copy(), sums[:known].copy()
 
 
 @kernel
-def _add(sums: Int64[np.ndarray, "pair 4"], pair: int, value: int) -> None:
-    sums[pair, 0] += 1
-    sums[pair, 1] += value
-    sums[pair, 2] = min(sums[pair, 2], value)
-    sums[pair, 3] = max(sums[pair, 3], value)
+def _gather_row(
+    here: Integer[np.ndarray, " x"],
+    there: Integer[np.ndarray, " more_x"],
+    of_here: Integer[np.ndarray, " x"],
+    of_there: Integer[np.ndarray, " more_x"],
+    pairs: Int64[np.ndarray, "pair 2"],
+    sums: Int64[np.ndarray, "pair 4"],
+    slots: Int32[np.ndarray, " slot"],
+    known: int,
+) -> int:
+    """Add the faces between two rows; faces of one pair in a run are summed before they go to the table."""
+    last_p = last_q = total = minimum = maximum = np.int64(0)
+    count = 0
+    for x in range(len(here)):
+        if here[x] == there[x]:
+            continue
+        p, q, value = np.int64(here[x]), np.int64(there[x]), np.int64(max(of_here[x], of_there[x]))
+        if p == 0 or q == 0:
+            continue
+        if p != last_p or q != last_q:
+            if count:
+                known = _add(last_p, last_q, count, total, minimum, maximum, pairs, sums, slots, known)
+            last_p, last_q, count, total, minimum, maximum = p, q, 0, np.int64(0), value, value
+        count += 1
+        total += value
+        minimum = min(minimum, value)
+        maximum = max(maximum, value)
+    if count:
+        known = _add(last_p, last_q, count, total, minimum, maximum, pairs, sums, slots, known)
+    return known
 
 
 @kernel
-def _slot_of(u: int, v: int, pairs: Int64[np.ndarray, "pair 2"], slots: Int64[np.ndarray, " slot"]) -> int:
+def _add(
+    p: np.int64,
+    q: np.int64,
+    count: int,
+    total: np.int64,
+    minimum: np.int64,
+    maximum: np.int64,
+    pairs: Int64[np.ndarray, "pair 2"],
+    sums: Int64[np.ndarray, "pair 4"],
+    slots: Int32[np.ndarray, " slot"],
+    known: int,
+) -> int:
+    """Add sums to a pair's; the number of pairs afterwards."""
+    u, v = min(p, q), max(p, q)
+    slot = _slot_of(u, v, pairs, slots)
+    pair = slots[slot]
+    if pair < 0:
+        slots[slot] = pair = known
+        pairs[pair, 0], pairs[pair, 1] = u, v
+        sums[pair, 0], sums[pair, 1], sums[pair, 2], sums[pair, 3] = 0, 0, NO_VALUE, -NO_VALUE
+        known += 1
+    sums[pair, 0] += count
+    sums[pair, 1] += total
+    sums[pair, 2] = min(sums[pair, 2], minimum)
+    sums[pair, 3] = max(sums[pair, 3], maximum)
+    return known
+
+
+@kernel
+def _count(labels: Integer[np.ndarray, "z y x"]) -> tuple[Int64[np.ndarray, " label"], Int64[np.ndarray, " label"]]:
+    """Each label but 0 and its voxels, through the table of pairs: a label stands there as a pair with itself."""
+    pairs, sums = np.empty((FIRST_ROOM, 2), np.int64), np.empty((FIRST_ROOM, 4), np.int64)
+    slots = np.full(4 * FIRST_ROOM, -1, np.int32)
+    known, none = 0, np.int64(0)
+    for z in range(labels.shape[0]):
+        for y in range(labels.shape[1]):
+            row = labels[z, y]
+            while known + len(row) > len(pairs):
+                pairs, sums, slots = _grow(pairs, sums, slots)
+            begun = 0
+            for x in range(len(row)):
+                if x + 1 == len(row) or row[x + 1] != row[x]:
+                    label = np.int64(row[x])
+                    if label:
+                        known = _add(label, label, x + 1 - begun, none, none, none, pairs, sums, slots, known)
+                    begun = x + 1
+    return pairs[:known, 0].copy(), sums[:known, 0].copy()
+
+
+@kernel
+def _slot_of(
+    u: np.int64, v: np.int64, pairs: Int64[np.ndarray, "pair 2"], slots: Int32[np.ndarray, " slot"]
+) -> np.int64:
     """Where a pair stands in the hash table, or the free slot where it belongs; slots are a power of two."""
     mask = len(slots) - 1
     slot = (((u * SPREAD) ^ v) * SPREAD >> 24) & mask
@@ -158,16 +268,13 @@ def _slot_of(u: int, v: int, pairs: Int64[np.ndarray, "pair 2"], slots: Int64[np
 
 @kernel
 def _grow(
-    pairs: Int64[np.ndarray, "pair 2"], sums: Int64[np.ndarray, "pair 4"]
-) -> tuple[Int64[np.ndarray, "more 2"], Int64[np.ndarray, "more 4"], Int64[np.ndarray, " slot"]]:
+    pairs: Int64[np.ndarray, "pair 2"], sums: Int64[np.ndarray, "pair 4"], slots: Int32[np.ndarray, " slot"]
+) -> tuple[Int64[np.ndarray, "more 2"], Int64[np.ndarray, "more 4"], Int32[np.ndarray, " more_slots"]]:
     """Twice the room for pairs, and a hash table with four slots for each."""
-    known = len(pairs)
-    more_pairs, more_sums = np.empty((2 * known, 2), np.int64), np.empty((2 * known, 4), np.int64)
-    slots = np.full(8 * known, -1, np.int64)
-    for pair in range(known):
-        for k in range(2):
-            more_pairs[pair, k] = pairs[pair, k]
-        for k in range(4):
-            more_sums[pair, k] = sums[pair, k]
-        slots[_slot_of(pairs[pair, 0], pairs[pair, 1], more_pairs, slots)] = pair
-    return more_pairs, more_sums, slots
+    more_pairs, more_sums = np.empty((2 * len(pairs), 2), np.int64), np.empty((2 * len(pairs), 4), np.int64)
+    more_pairs[: len(pairs)], more_sums[: len(pairs)] = pairs, sums
+    more_slots = np.full(2 * len(slots), -1, np.int32)
+    for pair in slots:
+        if pair >= 0:
+            more_slots[_slot_of(pairs[pair, 0], pairs[pair, 1], more_pairs, more_slots)] = pair
+    return more_pairs, more_sums, more_slots

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -10,11 +10,31 @@ from numpy.typing import NDArray
 
 from savem3.tiles import Tile
 
-Table = Mapping[str, Any]
-"""Arrays by name, in memory or lazy; ``table[name][a:b]`` is a numpy array."""
 
-Tables = Sequence[Table]
-"""One table a tile, in the order of the tiles; read when asked for."""
+@runtime_checkable
+class Table(Protocol):
+    """Arrays by name, in memory or lazy; ``table[name][a:b]`` is a numpy array."""
+
+    def __getitem__(self, name: str, /) -> Any:
+        """An array, or what gives one when it is sliced."""
+        ...
+
+
+@runtime_checkable
+class Tables(Protocol):
+    """One table a tile, in the order of the tiles; read when asked for."""
+
+    def __len__(self) -> int:
+        """Number of tiles."""
+        ...
+
+    def __getitem__(self, index: int, /) -> Table:
+        """The table of a tile."""
+        ...
+
+    def __iter__(self) -> Iterator[Any]:
+        """All tables."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

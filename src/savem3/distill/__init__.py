@@ -4,7 +4,7 @@ from savem3.distill.lessons import Lesson
 from savem3.distill.recipe import DistillRecipe, paper, small_cpu, smoke
 from savem3.distill.student import Adapters, Student, Taps, count_parameters
 from savem3.distill.training import Progress, distill
-from savem3.distill.weights import STUDENTS, build_student, load_student, save_student
+from savem3.distill.weights import STUDENTS, StoredStudent, build_student, load_student, save_student
 
 __all__ = [
     "STUDENTS",
@@ -12,6 +12,7 @@ __all__ = [
     "DistillRecipe",
     "Lesson",
     "Progress",
+    "StoredStudent",
     "Student",
     "Taps",
     "build_student",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from savem3.distill.fast import Fast
 from savem3.distill.student import Student
 from savem3.distill.superhuman import Superhuman
-from savem3.store.weights import Weights, check_names, read_weights, write_weights
+from savem3.store.weights import UnusableWeights, Weights, check_names, read_weights, write_weights
 
 STUDENTS: dict[str, type[Student]] = {"fast": Fast, "superhuman": Superhuman}
 """Every student by the name that commands and model cards use."""
@@ -57,3 +58,32 @@ def load_student(path: Path) -> tuple[Student, Weights]:
     check_names(weights, expected=set(student.state_dict()), architecture=weights.architecture)
     student.load_state_dict({name: torch.from_numpy(np.asarray(value)) for name, value in weights.tensors.items()})
     return student.eval(), weights
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStudent:
+    """A student on disk, read by whoever calls this, in whichever process.
+
+    Parameters
+    ----------
+    path
+        Its weights file.
+    sha256
+        The digest that the file must have.
+    """
+
+    path: Path
+    sha256: str
+
+    def __call__(self) -> Student:
+        """The student.
+
+        Raises
+        ------
+        savem3.store.weights.UnusableWeights
+            If the file holds another student by now.
+        """
+        student, weights = load_student(self.path)
+        if weights.sha256 != self.sha256:
+            raise UnusableWeights(f"weights must have digest {self.sha256}, got {weights.sha256} in '{self.path}'")
+        return student

@@ -1,8 +1,9 @@
 """Graph-cut: fragments and a boundary map become objects (method, sections 6 and 7).
 
-Enters: `Labels` of fragments and a `BoundaryMap` on one grid. Leaves: `Labels` of objects, 1 to k, each a
-union of whole fragments. In three steps: `region_graph` sums the boundary over touching faces, `weigh_edges` says what
-speaks for joining (cost > 0 joins), `cut` partitions the graph by one of `CUTTERS`.
+Enters: `Labels` of fragments and a `BoundaryMap` on one grid; `boundary_from` makes one of anybody's array. Leaves:
+`Labels` of objects, 1 to k, each a union of whole fragments. In three steps: `region_graph` sums the boundary over
+touching faces, `weigh_edges` says what speaks for joining (cost > 0 joins), `cut` partitions the graph by one of
+`CUTTERS`. Where fragments lie in one section each, `LINKERS` join them from section to section.
 """
 
 from __future__ import annotations
@@ -14,20 +15,47 @@ from jaxtyping import Int64
 
 from savem3.blocks import Progress
 from savem3.graphcut.agglomerate import agglomerate
-from savem3.graphcut.graph import region_graph
+from savem3.graphcut.clusters import Cutter
+from savem3.graphcut.contract import contract, part_of, refine
+from savem3.graphcut.cutting import Cut, cut_graph, graph_in
+from savem3.graphcut.domains import agglomerate_in_domains, cut_in_domains
+from savem3.graphcut.foreign import boundary_from
+from savem3.graphcut.gasp import gasp_mean, gasp_sum
+from savem3.graphcut.graph import CollectFaces, region_graph
+from savem3.graphcut.histogram import CountValues, join_histograms, with_histogram
+from savem3.graphcut.lifted import lifted, lifted_energy_of
+from savem3.graphcut.links import link_by_confidence, link_by_iou
+from savem3.graphcut.margins import margins, with_margins
+from savem3.graphcut.memory import memory_of
 from savem3.graphcut.multicut import energy_of, multicut
-from savem3.graphcut.relabel import relabel
+from savem3.graphcut.mutex import mutex
+from savem3.graphcut.places import Place, domains_of, join_places, places, sections_of
+from savem3.graphcut.quantile import median, quantile
+from savem3.graphcut.relabel import Relabel, relabel
+from savem3.graphcut.sections import sections_first
 from savem3.graphcut.weigh import weigh_edges
 from savem3.grid import Shape
 from savem3.regions import RegionGraph
 from savem3.volume import Labels
 
-Cutter = Callable[[RegionGraph], Int64[np.ndarray, " node"]]
-"""From a weighed graph to clusters 1 to k of its nodes, in the order of their smallest nodes."""
-
 CUTTERS: dict[str, Cutter] = {
+    "gasp_mean": gasp_mean,
+    "gasp_sum": gasp_sum,
+    "lifted": lifted,
     "mean": agglomerate,
+    "median": median,
     "multicut": multicut,
+    "mutex": mutex,
+    "quantile": quantile,
+}
+
+Linker = Callable[[RegionGraph, Int64[np.ndarray, " node"]], Int64[np.ndarray, " node"]]
+"""From a weighed graph and the section that each of its nodes lies in to clusters 1 to k, as a `Cutter` gives them."""
+
+LINKERS: dict[str, Linker] = {
+    "confidence": link_by_confidence,
+    "iou": link_by_iou,
+    "sections_first": sections_first,
 }
 
 
@@ -65,12 +93,46 @@ def cut(
 
 __all__ = [
     "CUTTERS",
+    "LINKERS",
+    "CollectFaces",
+    "CountValues",
+    "Cut",
     "Cutter",
+    "Linker",
+    "Place",
+    "Relabel",
     "agglomerate",
+    "agglomerate_in_domains",
+    "boundary_from",
+    "contract",
     "cut",
+    "cut_graph",
+    "cut_in_domains",
+    "domains_of",
     "energy_of",
+    "gasp_mean",
+    "gasp_sum",
+    "graph_in",
+    "join_histograms",
+    "join_places",
+    "lifted",
+    "lifted_energy_of",
+    "link_by_confidence",
+    "link_by_iou",
+    "margins",
+    "median",
+    "memory_of",
     "multicut",
+    "mutex",
+    "part_of",
+    "places",
+    "quantile",
+    "refine",
     "region_graph",
     "relabel",
+    "sections_first",
+    "sections_of",
     "weigh_edges",
+    "with_histogram",
+    "with_margins",
 ]

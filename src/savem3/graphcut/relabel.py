@@ -2,13 +2,47 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Int64
 
-from savem3.blocks import Progress, each
+from savem3.blocks import Product, Progress, Table, each
+from savem3.blocks.lookup import ends_of, look_up
 from savem3.grid import Shape
 from savem3.tiles import Tile, split
 from savem3.volume import Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Relabel:
+    """The block function that writes ``labels``, uint64: each fragment replaced by its cluster; background stays 0.
+
+    Parameters
+    ----------
+    fragments
+        Numbered 1 to n, in memory or lazy.
+    cut
+        A table whose ``clusters`` are those of fragments 1, 2, …; only the part between the smallest and the largest
+        fragment of a block is read.
+
+    Raises
+    ------
+    ValueError
+        If a fragment has no cluster.
+    """
+
+    fragments: Labels
+    cut: Table
+
+    def __call__(self, tile: Tile, /) -> Product:
+        labels = self.fragments.read(tile.write)
+        clusters = self.cut["clusters"]
+        smallest, largest = ends_of(labels)
+        if largest > len(clusters):
+            raise ValueError(f"clusters must name every fragment up to {largest}, got {len(clusters)}")
+        named = np.asarray(clusters[smallest - 1 : largest]).astype(np.uint64)
+        return Product({"labels": look_up(labels, named, first=smallest)})
 
 
 def relabel(
@@ -39,15 +73,9 @@ def relabel(
     ValueError
         If a fragment has no cluster.
     """
-    table = np.r_[0, clusters].astype(np.uint64)
     objects = np.empty(fragments.grid.shape, np.uint64)
-
-    def of_tile(tile: Tile) -> None:
-        labels = fragments.read(tile.write)
-        if (largest := int(labels.max())) >= len(table):
-            raise ValueError(f"clusters must name every fragment up to {largest}, got {len(clusters)}")
-        objects[tile.write.slices] = table[labels]
-
-    for _ in each(split(fragments.grid.shape, block=block), of_tile, workers=workers, progress=progress):
-        pass
+    tiles = split(fragments.grid.shape, block=block)
+    products = each(tiles, Relabel(fragments, {"clusters": clusters}), workers=workers, progress=progress)
+    for tile, product in zip(tiles, products, strict=True):
+        objects[tile.write.slices] = product.volumes["labels"]
     return Labels(objects, fragments.grid)

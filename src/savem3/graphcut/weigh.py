@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from jaxtyping import Float
 
 from savem3.regions import RegionGraph
 
@@ -33,5 +34,10 @@ def weigh_edges(graph: RegionGraph, *, beta: float) -> RegionGraph:
     """
     if not 0 < beta < 1:
         raise ValueError(f"beta must lie above 0 and below 1, got {beta}")
-    p = np.clip(graph.mean / 255, CERTAIN, 1 - CERTAIN)
-    return graph.with_costs(np.log((1 - p) / p) + np.log((1 - beta) / beta))
+    return graph.with_costs(log_odds_of_none(graph.mean / 255) + np.log((1 - beta) / beta))
+
+
+def log_odds_of_none(p: Float[np.ndarray, "*shape"]) -> Float[np.ndarray, "*shape"]:
+    """The log-odds log((1−p)/p) that there is no membrane where the boundary probability is p, 0–1; finite."""
+    kept = np.clip(p, CERTAIN, 1 - CERTAIN)
+    return np.log((1 - kept) / kept)

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from copy import deepcopy
 from importlib.util import find_spec
+from pathlib import Path
 from threading import Lock
 from typing import Any, Literal
 
@@ -86,6 +87,13 @@ def choose_backend(backend: Backend, *, device: str) -> tuple[Literal["openvino"
     if backend == "openvino":
         warnings.warn("OpenVINO is not installed, so torch predicts, more slowly: pip install openvino", stacklevel=3)
     return "torch", device
+
+
+def fastest_precision(backend: Backend = "auto", *, device: str = "auto") -> Precision:
+    """bfloat16 where OpenVINO computes on a CPU that has units for it, else float32."""
+    flags = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").is_file() else ""
+    has_units = "avx512_bf16" in flags or "amx_bf16" in flags
+    return "bfloat16" if has_units and choose_backend(backend, device=device) == ("openvino", "cpu") else "float32"
 
 
 def _import_openvino() -> Any:

@@ -12,7 +12,9 @@ from savem3.store.formats import READERS, WRITERS, Reader, Writer
 from savem3.store.lazy import LazyVoxels
 from savem3.store.opening import open_boundary, open_image, open_labels, open_stored
 from savem3.store.progress import Progress
+from savem3.store.pyramid_file import PyramidFile
 from savem3.store.stored import Stored
+from savem3.store.voxel_file import VoxelFile
 from savem3.store.writing import completed, write_boundary, write_image, write_labels
 
 __all__ = [
@@ -21,9 +23,11 @@ __all__ = [
     "LazyVoxels",
     "MissingVoxelSize",
     "Progress",
+    "PyramidFile",
     "Reader",
     "Stored",
     "UnreadableVolume",
+    "VoxelFile",
     "Writer",
     "completed",
     "open_boundary",

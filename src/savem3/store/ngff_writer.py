@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from savem3.grid import Box, Grid, Shape
 from savem3.store.ngff import group_attributes
 from savem3.store.progress import Progress
-from savem3.store.zarr import COMPLETE
+from savem3.store.voxel_file import array_metadata
 from savem3.tiles import split
 from savem3.volume import BoundaryMap, Image, Labels
 
@@ -129,23 +129,11 @@ def _created(folder: Path, grid: Grid, dtype: type[np.generic]) -> tensorstore.T
     """An empty array whose chunks carry a checksum and are stored even where they hold only zeros."""
     import tensorstore
 
-    blosc = {"cname": "zstd", "clevel": 1, "shuffle": "bitshuffle"}
     spec = {
         "driver": "zarr3",
         "kvstore": {"driver": "file", "path": f"{folder.absolute()}/"},
         "store_data_equal_to_fill_value": True,
-        "metadata": {
-            "shape": grid.shape,
-            "data_type": np.dtype(dtype).name,
-            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunk_of(grid)}},
-            "dimension_names": ["z", "y", "x"],
-            "attributes": {COMPLETE: True},
-            "codecs": [
-                {"name": "bytes", "configuration": {"endian": "little"}},
-                {"name": "blosc", "configuration": blosc},
-                {"name": "crc32c"},
-            ],
-        },
+        "metadata": array_metadata(grid.shape, np.dtype(dtype).name, chunk=chunk_of(grid)),
     }
     return tensorstore.open(spec, create=True).result()
 

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from savem3.store.durable import write_durably
 
 FORMAT = "savem3-weights-1"
 
@@ -70,9 +71,7 @@ def write_weights(weights: Weights, path: Path) -> None:
         "card": json.dumps(weights.card, sort_keys=True),
         "sha256": weights.sha256,
     }
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(save({k: np.ascontiguousarray(v) for k, v in weights.tensors.items()}, metadata=header))
-    os.replace(partial, path)
+    write_durably(path, save({k: np.ascontiguousarray(v) for k, v in weights.tensors.items()}, metadata=header))
 
 
 def read_weights(path: Path) -> Weights:

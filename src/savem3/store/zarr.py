@@ -20,6 +20,7 @@ from savem3.store.lazy import LazyVoxels
 from savem3.store.location import Location
 from savem3.store.ngff import Level, levels_of
 from savem3.store.stored import Stored
+from savem3.store.voxel_file import COMPLETE
 
 if TYPE_CHECKING:
     import tensorstore
@@ -28,9 +29,6 @@ DRIVERS = {"zarr.json": "zarr3", ".zarray": "zarr"}
 """TensorStore's driver by the metadata file of an array."""
 
 METADATA = (*DRIVERS, ".zgroup", ".zattrs")
-
-COMPLETE = "every_chunk_is_stored"
-"""Attribute of an array that this package wrote: a chunk without a file is then lost, not empty."""
 
 DEEPEST = 4
 """Groups within groups that are searched for arrays."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from jaxtyping import UInt8
 from numpy.typing import NDArray
 from PIL import Image as Picture
 
@@ -69,6 +70,7 @@ def figure(
     labels: Labels,
     truth: Labels | None = None,
     *,
+    solid: UInt8[np.ndarray, "side side 4"] | None = None,
     dots_per_inch: int = DOTS_PER_INCH,
 ) -> Picture.Image:
     """A picture of a run, fit for a front page or a paper's supplement.
@@ -81,6 +83,8 @@ def figure(
     ----------
     image, boundary, fragments, labels, truth
         Volumes of one shape; only what is shown is read of them.
+    solid
+        The neurons in three dimensions, where they are drawn already (`draw_solid`).
     dots_per_inch
         Fineness; a panel is 1.9 inches wide.
 
@@ -96,7 +100,8 @@ def figure(
         for plane in planes
     ]
     side = sum(row.inches + GAP_INCHES for row in rows)
-    solid = _solid(image, labels, size=min(SOLID_PIXELS, round(side * dots_per_inch)))
+    if solid is None:
+        solid = draw_solid(image, labels, size=min(SOLID_PIXELS, round(side * dots_per_inch)))
     return _compose(rows, solid, side=side, caption=_caption(image.grid), dots_per_inch=dots_per_inch)
 
 
@@ -139,8 +144,8 @@ def _grey(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return np.repeat(plane[..., None], 3, axis=-1)
 
 
-def _solid(image: Image, labels: Labels, *, size: int) -> NDArray[np.uint8]:
-    """Neurons in three dimensions."""
+def draw_solid(image: Image, labels: Labels, *, size: int = SOLID_PIXELS) -> UInt8[np.ndarray, "{size} {size} 4"]:
+    """Neurons in three dimensions, for the figure and the report; takes about ten seconds."""
     from savem3.view.render import render_neurons  # compiles: not at import
 
     return render_neurons(labels, image=image, size=size)

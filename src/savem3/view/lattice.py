@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Shaped, UInt16, UInt64
 from numpy.typing import NDArray
 
-from savem3.grid import Box
-from savem3.view.planes import Shown, middles, shown_box
+from savem3.view.planes import Shown, middles, shown_box, slabs_of
 
 LATTICE = 176
 """Samples along the longest side."""
@@ -21,7 +20,7 @@ TOO_LARGE = 0.04
 def sample_evenly(volume: Shown, *, longest: int = LATTICE) -> Shaped[np.ndarray, "z y x"]:
     """Voxels at points equally far apart along z, y and x, of the middle of a volume.
 
-    Points lie never nearer to each other than voxels do. Sections are read one at a time.
+    Points lie never nearer to each other than voxels do. Read slab by slab.
 
     Parameters
     ----------
@@ -35,10 +34,11 @@ def sample_evenly(volume: Shown, *, longest: int = LATTICE) -> Shaped[np.ndarray
     spacing = max(extent.max() / longest, min(volume.grid.voxel_size))
     z, y, x = (middles(n, max(1, round(length / spacing))) for n, length in zip(box.shape, extent, strict=True))
     lattice = np.zeros((len(z), len(y), len(x)), volume.dtype)
-    for index in np.unique(z):
-        first = box.start[0] + int(index)
-        section = Box((first, *box.start[1:]), (first + 1, *box.stop[1:]))
-        lattice[z == index] = volume.read(section)[0][np.ix_(y, x)]
+    for slab in slabs_of(box):
+        first, stop = slab.start[0] - box.start[0], slab.stop[0] - box.start[0]
+        here = (z >= first) & (z < stop)
+        if here.any():
+            lattice[here] = volume.read(slab)[np.ix_(z[here] - first, y, x)]
     return lattice
 
 

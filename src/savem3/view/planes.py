@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,9 @@ from PIL import Image as Picture
 
 from savem3.grid import Box, Grid, Shape
 from savem3.volume import BoundaryMap, Image, Labels
+
+SLAB = 32
+"""Sections that are read together."""
 
 MOST_SHOWN: Shape = (256, 1024, 1024)
 """Pictures show at most this many voxels around the middle of a volume; more would only be smaller."""
@@ -50,6 +54,12 @@ def shown_box(grid: Grid, *, at_most: Shape = MOST_SHOWN) -> Box:
     starts = [max(0, (n - most) // 2) for n, most in zip(grid.shape, at_most, strict=True)]
     stops = [min(n, a + most) for a, n, most in zip(starts, grid.shape, at_most, strict=True)]
     return Box((starts[0], starts[1], starts[2]), (stops[0], stops[1], stops[2]))
+
+
+def slabs_of(box: Box) -> Iterator[Box]:
+    """A box in slabs of a few sections: read in this way, no chunk of a file is decoded more than twice."""
+    for z in range(box.start[0], box.stop[0], SLAB):
+        yield Box((z, *box.start[1:]), (min(z + SLAB, box.stop[0]), *box.stop[1:]))
 
 
 def check_shapes(image: Image, *others: Shown | None) -> None:

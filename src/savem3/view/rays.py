@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from jaxtyping import Float32, UInt16
 
@@ -13,6 +15,8 @@ FELT = 2.75
 """How far around a point the skin is felt that says which way it faces, in samples; below `REACH`."""
 STEP = 0.5
 """Samples between two looks along a ray."""
+TOGETHER = 2**16
+"""Rays that one thread follows before it takes others."""
 SKIN = 0.4
 """Share of a neuron around a point from which on the point lies inside; below ½, so that thin neurites stay whole."""
 
@@ -35,7 +39,13 @@ def cast_rays(
     lengths = np.linalg.norm(stops - starts, axis=1).astype(np.float32)
     normals = np.zeros(starts.shape, np.float32)
     directions = ((stops - starts) / np.maximum(lengths, 1e-6)[:, None]).astype(np.float32)
-    _march(np.ascontiguousarray(lattice), starts, directions, lengths, labels, normals)
+    solid = np.ascontiguousarray(lattice)
+
+    def march(part: slice) -> None:
+        _march(solid, starts[part], directions[part], lengths[part], labels[part], normals[part])
+
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(march, (slice(first, first + TOGETHER) for first in range(0, len(starts), TOGETHER))))
     return labels, lengths, normals
 
 

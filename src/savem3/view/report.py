@@ -11,8 +11,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import UInt8
+from numpy.typing import NDArray
+
 from savem3.grid import Grid
-from savem3.view.figure import length_label, scale_bar_um
+from savem3.view.figure import draw_solid, length_label, scale_bar_um
 from savem3.view.layers import data_uri, encode_webp, section_layers
 from savem3.view.planes import check_shapes, shown_box
 from savem3.view.sizes import count_by_volume, volumes_um3
@@ -102,6 +106,7 @@ def write_report(
     fragments: Labels,
     labels: Labels,
     truth: Labels | None = None,
+    solid: UInt8[np.ndarray, "side side 4"] | None = None,
 ) -> None:
     """Write ``report.html``: below about 6 MiB, complete in itself, replaced as a whole.
 
@@ -115,6 +120,8 @@ def write_report(
         What to say.
     image, boundary, fragments, labels, truth
         What to show; volumes of one shape.
+    solid
+        The neurons in three dimensions, where they are drawn already (`draw_solid`).
 
     Raises
     ------
@@ -123,7 +130,9 @@ def write_report(
     """
     check_shapes(image, boundary, fragments, labels, truth)
     above = {"neurons": labels, "fragments": fragments} | ({"truth": truth} if truth is not None else {})
-    page = _page(_describe(facts, image.grid) | _pictures(image, boundary, above) | _counts(facts, fragments, labels))
+    page = _page(
+        _describe(facts, image.grid) | _pictures(image, boundary, above, solid) | _counts(facts, fragments, labels)
+    )
     unfinished = path.with_name(path.name + ".unfinished")
     unfinished.write_bytes(page.encode("utf-8", errors="backslashreplace"))
     os.replace(unfinished, path)
@@ -170,10 +179,12 @@ def _describe(facts: ReportFacts, grid: Grid) -> dict[str, Any]:
     }
 
 
-def _pictures(image: Image, boundary: BoundaryMap, above: dict[str, Labels]) -> dict[str, Any]:
+def _pictures(
+    image: Image, boundary: BoundaryMap, above: dict[str, Labels], solid: NDArray[np.uint8] | None
+) -> dict[str, Any]:
     """Sections, three dimensions, and the scale bar."""
-    from savem3.view.render import render_neurons  # compiles: not at import
-
+    if solid is None:
+        solid = draw_solid(image, above["neurons"], size=SOLID_PIXELS)
     sections = section_layers(image, boundary, above)
     _, height, width = image.grid.crop(shown_box(image.grid)).size_um
     bar = scale_bar_um(width, share=0.25)
@@ -187,9 +198,7 @@ def _pictures(image: Image, boundary: BoundaryMap, above: dict[str, Labels]) -> 
         "height": height,
         "bar": bar,
         "bar_label": length_label(bar),
-        "solid": data_uri(
-            encode_webp(render_neurons(above["neurons"], image=image, size=SOLID_PIXELS), lossless=False)
-        ),
+        "solid": data_uri(encode_webp(solid, lossless=False)),
     }
 
 

@@ -8,8 +8,7 @@ import fastremap
 import numpy as np
 from jaxtyping import Float64
 
-from savem3.grid import Box
-from savem3.view.planes import shown_box
+from savem3.view.planes import shown_box, slabs_of
 from savem3.volume import Labels
 
 BINS_PER_DECADE = 4
@@ -44,12 +43,11 @@ class Histogram:
 
 
 def volumes_um3(labels: Labels) -> Float64[np.ndarray, " label"]:
-    """Volume of each label in the middle of a volume, in µm³, in the order of labels; sections are read one by one."""
+    """Volume of each label in the middle of a volume, in µm³, in the order of labels; read slab by slab."""
     box = shown_box(labels.grid)
     names, voxels = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
-    for z in range(box.start[0], box.stop[0]):
-        section = labels.read(Box((z, *box.start[1:]), (z + 1, *box.stop[1:])))
-        found, count = fastremap.unique(section, return_counts=True)
+    for slab in slabs_of(box):
+        found, count = fastremap.unique(labels.read(slab), return_counts=True)
         names.append(found)
         voxels.append(count.astype(np.int64))
     distinct, where = np.unique(np.concatenate(names), return_inverse=True)

@@ -1,0 +1,28 @@
+"""Runs: paths in, paths out, one file a verb. Each opens its volumes, has the stages done, leaves a whole result."""
+
+from savem3.runs.distill import Lessons, run_distill
+from savem3.runs.doctor import run_doctor
+from savem3.runs.parts import run_cut, run_oversegment, run_predict
+from savem3.runs.pictures import run_view
+from savem3.runs.planning import run_plan
+from savem3.runs.reconstruct import Choices, run_demo, run_reconstruct
+from savem3.runs.scores import score_files
+from savem3.runs.selfcheck import run_selfcheck
+from savem3.runs.verify import run_verify
+
+__all__ = [
+    "Choices",
+    "Lessons",
+    "run_cut",
+    "run_demo",
+    "run_distill",
+    "run_doctor",
+    "run_oversegment",
+    "run_plan",
+    "run_predict",
+    "run_reconstruct",
+    "run_selfcheck",
+    "run_verify",
+    "run_view",
+    "score_files",
+]

@@ -1,0 +1,106 @@
+"""Single steps of the way: prediction, oversegmentation, the cut."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from savem3.blocks import Stage, survey
+from savem3.distill import StoredStudent
+from savem3.pipeline import Settings, settings_for
+from savem3.plan import plan_of
+from savem3.predict import Draw
+from savem3.request import Machine, Source, Work
+from savem3.runs.output import make_volume, refuse_existing
+from savem3.shipped import find_model, read_student
+from savem3.stages import Outputs, cut_stages, oversegment_stages, predict_stages
+from savem3.watch import Watch
+
+
+def run_predict(
+    raw: str, out: Path, *, source: Source, model: str, machine: Machine, work: Work, overwrite: bool, watch: Watch
+) -> None:
+    """A boundary map."""
+    refuse_existing(out, overwrite=overwrite)
+    image = source.open_image(raw)
+    _, weights = read_student(model)
+    settings = settings_for(weights, device=machine.device, threads=machine.workers, block=work.block_shape)
+    plan = plan_of(image, settings=settings)
+    watch.say(plan.text, **plan.facts)
+    with watch.stage("survey") as counter:
+        seen = survey(image, workers=machine.workers, progress=counter)
+    student = StoredStudent(find_model(model).absolute(), weights.sha256)
+    threads = work.threads_of_a_worker(machine)
+    draw = Draw(image, student, seen.intensity, settings.predict, settings.device, threads)
+
+    make_volume(
+        out,
+        image.grid,
+        settings,
+        lambda outputs: predict_stages(draw, outputs),
+        lambda outputs: outputs.boundary,
+        machine=machine,
+        work=work,
+        overwrite=overwrite,
+        watch=watch,
+    )
+
+
+def run_oversegment(
+    boundary: str, out: Path, *, source: Source, machine: Machine, work: Work, overwrite: bool, watch: Watch
+) -> None:
+    """Fragments."""
+    refuse_existing(out, overwrite=overwrite)
+    membranes = source.open_boundary(boundary)
+    make_volume(
+        out,
+        membranes.grid,
+        _settings(work),
+        lambda outputs: oversegment_stages(outputs, membranes),
+        lambda outputs: outputs.fragments,
+        machine=machine,
+        work=work,
+        overwrite=overwrite,
+        watch=watch,
+    )
+
+
+def run_cut(
+    fragments: str,
+    boundary: str,
+    out: Path,
+    *,
+    source: Source,
+    beta: float,
+    cutter: str,
+    machine: Machine,
+    work: Work,
+    overwrite: bool,
+    watch: Watch,
+) -> None:
+    """Neurons from fragments and a boundary map."""
+    refuse_existing(out, overwrite=overwrite)
+    pieces, membranes = source.open_labels(fragments), source.open_boundary(boundary)
+    if pieces.grid.shape != membranes.grid.shape:
+        raise ValueError(f"boundary must have the shape of fragments {pieces.grid.shape}, got {membranes.grid.shape}")
+
+    def stages(outputs: Outputs) -> list[Stage]:
+        return cut_stages(outputs, pieces, membranes)
+
+    make_volume(
+        out,
+        pieces.grid,
+        replace(_settings(work), beta=beta, cutter=cutter),
+        stages,
+        lambda outputs: outputs.labels,
+        machine=machine,
+        work=work,
+        overwrite=overwrite,
+        watch=watch,
+    )
+
+
+def _settings(work: Work) -> Settings:
+    """Settings of the steps that no student decides."""
+    settings = Settings(0.5)
+    return replace(settings, block=work.block_shape or settings.block)

@@ -1,0 +1,179 @@
+"""The way from a raw volume to neurons as stages on disk: what `pipeline.reconstruct` does, for volumes of any size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from savem3.blocks import BlockFunction, Coarsen, Stage
+from savem3.graphcut import CUTTERS, CollectFaces, Cut, Relabel
+from savem3.grid import Grid
+from savem3.oversegment import Drain, Fragment, Settle, halo_of
+from savem3.pipeline import Settings
+from savem3.predict import fit_block
+from savem3.store import PyramidFile, VoxelFile
+from savem3.tiles import Blocks
+from savem3.volume import BoundaryMap, Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The volumes of a run, lazy."""
+
+    boundary: BoundaryMap
+    fragments: Labels
+    labels: Labels
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where a run's volumes and tables go.
+
+    Parameters
+    ----------
+    folder
+        Of the run.
+    grid
+        Of the volume.
+    settings
+        Their blocks are what is written at once.
+    """
+
+    folder: Path
+    grid: Grid
+    settings: Settings
+
+    @property
+    def boundary(self) -> PyramidFile:
+        """uint8, 255 is membrane."""
+        block = fit_block(self.grid, recipe=self.settings.predict, block=self.settings.block)
+        return PyramidFile(self.folder / "boundary.zarr", self.grid, "uint8", "mean", block)
+
+    @property
+    def fragments(self) -> PyramidFile:
+        """uint64, from 1."""
+        return PyramidFile(self.folder / "fragments.zarr", self.grid, "uint64", "mode", self.settings.block)
+
+    @property
+    def labels(self) -> PyramidFile:
+        """uint64, from 1; each a union of whole fragments."""
+        return PyramidFile(self.folder / "labels.zarr", self.grid, "uint64", "mode", self.settings.block)
+
+    @property
+    def graph(self) -> Path:
+        """The region graph, its costs, and the neuron of each fragment."""
+        return self.folder / "graph.safetensors"
+
+    def open(self) -> Made:
+        """The volumes, once they are finished."""
+        return Made(
+            BoundaryMap(self.boundary.levels[0].voxels, self.grid),
+            Labels(self.fragments.levels[0].voxels, self.grid),
+            Labels(self.labels.levels[0].voxels, self.grid),
+        )
+
+    def scratch(self, name: str) -> Path:
+        """A folder that is gone when the run is done."""
+        return self.folder / "scratch" / name
+
+
+def stages_of(draw: BlockFunction, out: Outputs) -> list[Stage]:
+    """All stages of a reconstruction, in their order.
+
+    Parameters
+    ----------
+    draw
+        The block function of prediction.
+    out
+        Where everything goes, and by which settings.
+    """
+    return [*predict_stages(draw, out), *oversegment_stages(out), *cut_stages(out)]
+
+
+def predict_stages(draw: BlockFunction, out: Outputs) -> list[Stage]:
+    """The boundary map and its pyramid."""
+    tiles = Blocks(out.grid.shape, out.boundary.block)
+    finest = {"boundary": out.boundary.levels[0]}
+    return [
+        Stage("predict", tiles, draw, finest, uses_all_threads=True),
+        *_coarser("boundary", "predict", out.boundary),
+    ]
+
+
+def oversegment_stages(out: Outputs, boundary: BoundaryMap | None = None) -> list[Stage]:
+    """Basins, what becomes of them, fragments; of the run's own boundary map where none is given."""
+    membranes = boundary or BoundaryMap(out.boundary.levels[0].voxels, out.grid)
+    recipe, block = out.settings.oversegment, out.settings.block
+    basins = VoxelFile(out.scratch("basins"), out.grid.shape, "uint32", block)
+    tiles = Blocks(out.grid.shape, block, halo_of(out.grid, recipe=recipe))
+    drain = Stage(
+        "drain",
+        tiles,
+        Drain(membranes, recipe),
+        {"basins": basins},
+        tables=out.scratch("drained"),
+        reads=("predict",),
+        scratch=True,
+    )
+    settle = Stage(
+        "settle",
+        _whole(out.grid),
+        Settle(drain.table_files, tiles, out.grid, recipe),
+        tables=out.scratch("settled") / "fragments.safetensors",
+        reads=("drain",),
+        scratch=True,
+    )
+    fragment = Stage(
+        "fragments",
+        Blocks(out.grid.shape, block),
+        Fragment(basins.voxels, settle.table_of(0), tiles),
+        {"fragments": out.fragments.levels[0]},
+        reads=("drain", "settle"),
+    )
+    return [drain, settle, fragment, *_coarser("fragments", "fragments", out.fragments)]
+
+
+def cut_stages(out: Outputs, fragments: Labels | None = None, boundary: BoundaryMap | None = None) -> list[Stage]:
+    """Faces, the region graph and its cut, neurons; of the run's own volumes where none are given."""
+    pieces = fragments or Labels(out.fragments.levels[0].voxels, out.grid)
+    membranes = boundary or BoundaryMap(out.boundary.levels[0].voxels, out.grid)
+    tiles = Blocks(out.grid.shape, out.settings.block)
+    faces = Stage(
+        "faces",
+        tiles,
+        CollectFaces(pieces, membranes),
+        tables=out.scratch("faces"),
+        reads=("predict", "fragments"),
+        scratch=True,
+    )
+    cut = Stage(
+        "cut",
+        _whole(out.grid),
+        Cut(faces.table_files, CUTTERS[out.settings.cutter], out.settings.beta),
+        tables=out.graph,
+        reads=("faces",),
+    )
+    labels = Stage(
+        "labels",
+        tiles,
+        Relabel(pieces, cut.table_of(0)),
+        {"labels": out.labels.levels[0]},
+        reads=("fragments", "cut"),
+    )
+    return [faces, cut, labels, *_coarser("labels", "labels", out.labels)]
+
+
+def _coarser(name: str, finest: str, pyramid: PyramidFile) -> Iterator[Stage]:
+    """A stage for each level of a pyramid but the first."""
+    before, levels = finest, pyramid.levels
+    for i, factor in enumerate(pyramid.factors, start=1):
+        coarsen: BlockFunction = Coarsen(levels[i - 1].voxels, factor, pyramid.method)
+        tiles = Blocks(levels[i].shape, pyramid.block)
+        stage = Stage(f"{name} level {i}", tiles, coarsen, {"voxels": levels[i]}, reads=(before,))
+        before = stage.name
+        yield stage
+
+
+def _whole(grid: Grid) -> Blocks:
+    return Blocks(grid.shape, grid.shape)
