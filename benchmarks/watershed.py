@@ -1,15 +1,16 @@
 """Our oversegmentation and region graph beside those of other packages: oracle VoI and seconds on one core, by turns.
 
     python benchmarks/watershed.py VOLUME.h5 [--boundary FILE.h5:DATASET] [--sections 0:120] [--repeats 3] [--cpu-time]
+        [--without mwatershed …]
 
 Prints Markdown. The file holds ``raw`` and the attribute ``resolution_nm``, and ``labels`` if there is a truth. Without
 a boundary map (0–1 or 0–255), raw smoothed by 1 voxel and inverted stands for one: poor, but the same for all. The
 oracle VoI is what is left when every fragment is given to the true object that it overlaps most: the best any
 agglomeration could reach. Seconds are medians; all methods are timed by turns, so that a busy moment hits all alike.
-Loops are compiled before the first turn. A package that is missing is named and left out. All begin from the same
-boundary map in memory, and what they make of it for themselves counts: seeds and distances for the seeded watersheds,
-affinities for WaterZ (its fragments are its own watershed, without agglomeration) and the mutex watershed (repulsion
-4 voxels away).
+Loops are compiled before the first turn. A package that is missing is named and left out; the mutex watershed takes
+long. All begin from the same boundary map in memory, and what they make of it for themselves counts: seeds and
+distances for the seeded watersheds, affinities for WaterZ (its fragments are its own watershed, without agglomeration)
+and the mutex watershed (repulsion 4 voxels away).
 """
 
 from __future__ import annotations
@@ -44,11 +45,13 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--boundary")
     parser.add_argument("--cpu-time", action="store_true")
+    parser.add_argument("--without", nargs="*", default=[], choices=METHODS)
     options = parser.parse_args()
     start, stop = (int(z) if z else None for z in options.sections.split(":"))
     boundary, truth = read(options.volume, slice(start, stop), source=options.boundary)
     clock = process_time if options.cpu_time else perf_counter
-    for line in table(boundary, truth, repeats=options.repeats, clock=clock):
+    methods = {name: method for name, method in METHODS.items() if name not in options.without}
+    for line in table(boundary, truth, methods, repeats=options.repeats, clock=clock):
         print(line, flush=True)
 
 
@@ -138,9 +141,16 @@ METHODS: dict[str, Callable[[BoundaryMap], Labels]] = {
 }
 
 
-def table(boundary: BoundaryMap, truth: Labels | None, *, repeats: int, clock: Callable[[], float]) -> list[str]:
+def table(
+    boundary: BoundaryMap,
+    truth: Labels | None,
+    methods: dict[str, Callable[[BoundaryMap], Labels]],
+    *,
+    repeats: int,
+    clock: Callable[[], float],
+) -> list[str]:
     """One line a method: fragments, then region graphs of our fragments."""
-    calls: dict[str, Callable[[], Any]] = {name: partial(method, boundary) for name, method in METHODS.items()}
+    calls: dict[str, Callable[[], Any]] = {name: partial(method, boundary) for name, method in methods.items()}
     fragments, missing = try_all(calls)
     scored = {name: quality(found, truth) for name, found in fragments.items()}
     labels, values = np.asarray(fragments["savem3"].voxels), np.asarray(boundary.voxels).astype(np.float32)

@@ -27,6 +27,8 @@ REPORT_BYTES, REPORT_BYTES_A_VOXEL = 0.36e9, 3
 SETTLE_BYTES_A_GROUP = 100
 """Of basins: a dozen numbers of 8 bytes while blocks are joined."""
 TIMES = ("seconds", "cpu_seconds")
+WHOLE = ("settle", "cut")
+"""Stages that see the whole volume at once, in one worker."""
 SCRATCH = ("basins", "drained", "settled", "faces")
 """Outputs that are removed at the end of a run."""
 
@@ -222,13 +224,15 @@ def _needs(measured: Probe, rows: Sequence[Row], grid: Grid, *, seams: int, crew
         return with_seams(measured, grid.voxels, seams, value)
 
     edges, groups = all_of(lambda left: left.edges), all_of(lambda left: left.groups)
-    calls = max(*(row.call_bytes for row in rows[1:]), graph_bytes(edges, all_of(lambda left: left.fragments)))
-    calls = max(calls, SETTLE_BYTES_A_GROUP * groups)
-    worker = max(measured.worker_bytes + rows[0].call_bytes, measured.resting_bytes + calls)
+    drawn, *others = [row.call_bytes for row in rows if row.stage not in WHOLE]
+    joining = [row.call_bytes for row in rows if row.stage in WHOLE]
+    graph = graph_bytes(edges, all_of(lambda left: left.fragments))
+    whole = measured.resting_bytes + max(*joining, graph, SETTLE_BYTES_A_GROUP * groups)
+    worker = max(measured.worker_bytes + drawn, measured.resting_bytes + max(others))
     before = worker if crew.place == "threads" else measured.start.memory_bytes
     scratch, records = all_of(partial(_disk_of, scratch=True)), RECORD_BYTES * sum(row.blocks for row in rows)
     kept = all_of(partial(_disk_of, scratch=False)) + PAGES_BYTES + records
-    return Needs(crew, worker, before + _report_of(grid).call_bytes, kept, scratch, edges)
+    return Needs(crew, worker, whole, before + _report_of(grid).call_bytes, kept, scratch, edges)
 
 
 def _disk_of(left: Left, *, scratch: bool) -> int:

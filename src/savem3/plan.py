@@ -74,7 +74,9 @@ class Needs:
     crew
         Who works.
     worker_bytes
-        Peak memory of one worker process; with threads, of the one process there is.
+        Peak memory of a process that works on blocks.
+    whole_bytes
+        Peak memory of the one of them that joins all blocks, and cuts their graph.
     coordinator_bytes
         Peak memory of the process that hands out the work and draws the report.
     kept_bytes, scratch_bytes
@@ -85,6 +87,7 @@ class Needs:
 
     crew: Crew
     worker_bytes: float
+    whole_bytes: float
     coordinator_bytes: float
     kept_bytes: float
     scratch_bytes: float
@@ -94,8 +97,11 @@ class Needs:
     def memory_bytes(self) -> float:
         """On this machine, of all processes together."""
         if self.crew.place == "threads":
-            return max(self.worker_bytes, self.coordinator_bytes)
-        return self.coordinator_bytes + self.crew.processes * self.worker_bytes
+            return max(self.worker_bytes, self.whole_bytes, self.coordinator_bytes)
+        if not self.crew.processes:
+            return self.coordinator_bytes
+        others = (self.crew.processes - 1) * self.worker_bytes
+        return self.coordinator_bytes + others + max(self.worker_bytes, self.whole_bytes)
 
     @property
     def disk_bytes(self) -> float:
@@ -108,6 +114,7 @@ class Needs:
         numbers = {
             "memory_bytes": self.memory_bytes,
             "worker_bytes": self.worker_bytes,
+            "whole_bytes": self.whole_bytes,
             "coordinator_bytes": self.coordinator_bytes,
             "disk_bytes": self.disk_bytes,
             "scratch_bytes": self.scratch_bytes,
@@ -184,11 +191,12 @@ def needs_of(grid: Grid, *, settings: Settings, crew: Crew) -> Needs:
     at_once = min(crew.workers, len(blocks)) if crew.place == "threads" else 1
     drawn = BYTES_A_DRAWN_VOXEL * prod(fit_block(grid, recipe=settings.predict, block=settings.block))
     edges, nodes = EDGES_A_VOXEL * grid.voxels, NODES_A_VOXEL * grid.voxels
-    worker = WORKER_BYTES + max(drawn, at_once * CALL_BYTES_A_VOXEL * largest, graph_bytes(edges, nodes))
+    worker = WORKER_BYTES + max(drawn, at_once * CALL_BYTES_A_VOXEL * largest)
     seams = seam_voxels(blocks, linked=grid.is_isotropic)
     return Needs(
         crew,
         worker_bytes=worker,
+        whole_bytes=WORKER_BYTES + graph_bytes(edges, nodes),
         coordinator_bytes=REPORT_BYTES + (worker if crew.place == "threads" else PROGRAM_BYTES),
         kept_bytes=KEPT_BYTES_A_VOXEL * grid.voxels + PAGES_BYTES + STAGES * RECORD_BYTES * len(blocks),
         scratch_bytes=SCRATCH_BYTES_A_VOXEL * grid.voxels + SCRATCH_BYTES_A_SEAM_VOXEL * seams,
@@ -233,6 +241,9 @@ def compare(needs: Needs, room: Room, *, folder: Path, present_bytes: int = 0) -
     text = f"about {size_text(disk)} of {size_text(room.disk_bytes)} free disk"
     if room.memory_bytes is None:
         return text
+    if needs.crew.place != "elsewhere" and needs.whole_bytes > max(needs.worker_bytes, TIGHT * room.memory_bytes):
+        graph = f"memory, for a region graph of {needs.edges:,.0f} contacts that is joined as a whole,"
+        _demand(needs.whole_bytes, room.memory_bytes, what=graph, cure="take a part of the volume, by --sections")
     _demand(needs.memory_bytes, room.memory_bytes, what="memory", cure=f"choose a smaller --block{fewer}")
     return f"about {size_text(needs.memory_bytes)} of {size_text(room.memory_bytes)} free memory, {text}"
 

@@ -138,6 +138,19 @@ def test_a_tile_that_reads_too_little_is_refused():
         Drain(boundary, RECIPE)(tile)
 
 
+@pytest.mark.parametrize("tiles", [Blocks(SHAPE, (7, 8, 9)), split(SHAPE, block=(7, 8, 9))])
+def test_a_tile_that_was_not_drained_is_refused(tiles):
+    fragment = Fragment(np.zeros(SHAPE, np.uint32), {"offsets": np.zeros(99, int), "lookup": np.zeros(0, int)}, tiles)
+    with pytest.raises(ValueError, match="tile must write a block that was drained, got Box"):
+        fragment(split(SHAPE, block=(7, 8, 10))[1])
+
+
+def test_only_the_whole_volume_can_be_settled():
+    settle = Settle([], [], Grid(SHAPE, CUBES))
+    with pytest.raises(ValueError, match="tile must write the whole volume"):
+        settle(split(SHAPE, block=(7, 8, 10))[1])
+
+
 def test_every_voxel_has_a_fragment_and_numbers_have_no_gap():
     labels = oversegment(saturated_map(0, ISOTROPIC), recipe=RECIPE, block=(9, 9, 9)).voxels
     assert labels.dtype == np.uint64

@@ -20,8 +20,8 @@ STAGES = ("predict", "drain", "settle", "fragments", "faces", "cut", "labels")
 LEVELS = ("boundary level", "fragments level", "labels level")
 
 
-def needs(*, memory=100.0, disk=100.0, crew=Crew()):
-    return Needs(crew, memory, memory, disk, 0.0, 1e3)
+def needs(*, memory=100.0, whole=0.0, disk=100.0, crew=Crew()):
+    return Needs(crew, memory, whole, memory, disk, 0.0, 1e3)
 
 
 def left(*, cuts):
@@ -135,6 +135,16 @@ def test_what_cannot_suffice_is_refused_with_the_numbers_and_the_cure():
     with pytest.raises(ValueError, match=r"disk of 'run' must have about 60.0 GiB free, got 50.0 GiB: choose another"):
         compare(needs(disk=60 * 2**30), room, folder=Path("run"))
     compare(needs(disk=60 * 2**30), room, folder=Path("run"), present_bytes=40 << 30)
+
+
+def test_a_graph_too_large_for_memory_is_announced_as_such():
+    large, room = needs(whole=300.0), Room(250, 10**6)
+    with pytest.raises(ValueError, match=r"region graph of 1,000 contacts .* 300 B free, got 250 B: take a part"):
+        compare(large, room, folder=Path("run"))
+    elsewhere = needs(whole=300.0, crew=Crew(4, "elsewhere"))
+    assert compare(elsewhere, room, folder=Path("run")).startswith("about 100 B of 250 B free memory")
+    processes = needs(whole=300.0, crew=Crew(3, "processes"))
+    assert processes.memory_bytes == 100 + 2 * 100 + 300
 
 
 def test_what_is_tight_is_warned_of_and_what_fits_is_not():

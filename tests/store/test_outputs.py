@@ -13,8 +13,9 @@ from hypothesis.extra import numpy as arrays
 
 from savem3.grid import Grid
 from savem3.store import open_image, open_labels, pyramid, write_image, write_labels
+from savem3.store.levels import factors
 from savem3.store.ngff_writer import chunk_of
-from savem3.store.pyramid import factors, join_grey, join_labels
+from savem3.store.pyramid import join_grey, join_labels
 from savem3.volume import Image, Labels
 
 GRID = Grid((3, 5, 7), (30.0, 6.0, 4.0))

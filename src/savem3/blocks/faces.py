@@ -159,15 +159,20 @@ def _gather(
         for y in range(shape[1]):
             while known + 3 * width > len(pairs):
                 pairs, sums, slots = _grow(pairs, sums, slots)
-            here, beside = labels[z, y, : shape[2]], min(shape[2], width - 1)
-            of_here = values[z, y, : shape[2]]
-            if linked and z + 1 < depth:
-                known = _gather_row(here, labels[z + 1, y], of_here, values[z + 1, y], pairs, sums, slots, known)
-            if y + 1 < rows:
-                known = _gather_row(here, labels[z, y + 1], of_here, values[z, y + 1], pairs, sums, slots, known)
-            known = _gather_row(
-                here[:beside], labels[z, y, 1:], of_here[:beside], values[z, y, 1:], pairs, sums, slots, known
-            )
+            for axis in range(0 if linked else 1, 3):
+                zz, yy, xx = z + (axis == 0), y + (axis == 1), int(axis == 2)
+                if zz < depth and yy < rows:
+                    width_here = min(shape[2], width - xx)
+                    known = _gather_row(
+                        labels[z, y, :width_here],
+                        labels[zz, yy, xx:],
+                        values[z, y, :width_here],
+                        values[zz, yy, xx:],
+                        pairs,
+                        sums,
+                        slots,
+                        known,
+                    )
     return pairs[:known].copy(), sums[:known].copy()
 
 
@@ -185,22 +190,29 @@ def _gather_row(
     """Add the faces between two rows; faces of one pair in a run are summed before they go to the table."""
     last_p = last_q = total = minimum = maximum = np.int64(0)
     count = 0
-    for x in range(len(here)):
-        if here[x] == there[x]:
-            continue
-        p, q, value = np.int64(here[x]), np.int64(there[x]), np.int64(max(of_here[x], of_there[x]))
-        if p == 0 or q == 0:
-            continue
+    for x in range(len(here) + 1):
+        p = q = np.int64(0)
+        if x < len(here):
+            p, q = np.int64(here[x]), np.int64(there[x])
+            if p == q or p == 0 or q == 0:
+                continue
         if p != last_p or q != last_q:
             if count:
                 known = _add(last_p, last_q, count, total, minimum, maximum, pairs, sums, slots, known)
-            last_p, last_q, count, total, minimum, maximum = p, q, 0, np.int64(0), value, value
-        count += 1
-        total += value
-        minimum = min(minimum, value)
-        maximum = max(maximum, value)
-    if count:
-        known = _add(last_p, last_q, count, total, minimum, maximum, pairs, sums, slots, known)
+            last_p, last_q, count, total, minimum, maximum = (
+                p,
+                q,
+                0,
+                np.int64(0),
+                np.int64(NO_VALUE),
+                np.int64(-NO_VALUE),
+            )
+        if p:
+            value = np.int64(max(of_here[x], of_there[x]))
+            count += 1
+            total += value
+            minimum = min(minimum, value)
+            maximum = max(maximum, value)
     return known
 
 
@@ -272,9 +284,12 @@ def _grow(
 ) -> tuple[Int64[np.ndarray, "more 2"], Int64[np.ndarray, "more 4"], Int32[np.ndarray, " more_slots"]]:
     """Twice the room for pairs, and a hash table with four slots for each."""
     more_pairs, more_sums = np.empty((2 * len(pairs), 2), np.int64), np.empty((2 * len(pairs), 4), np.int64)
-    more_pairs[: len(pairs)], more_sums[: len(pairs)] = pairs, sums
     more_slots = np.full(2 * len(slots), -1, np.int32)
     for pair in slots:
         if pair >= 0:
+            for k in range(2):
+                more_pairs[pair, k] = pairs[pair, k]
+            for k in range(4):
+                more_sums[pair, k] = sums[pair, k]
             more_slots[_slot_of(pairs[pair, 0], pairs[pair, 1], more_pairs, more_slots)] = pair
     return more_pairs, more_sums, more_slots

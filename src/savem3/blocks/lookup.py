@@ -46,9 +46,9 @@ def _replace(
 
 @kernel
 def _ends(labels: Integer[np.ndarray, " voxel"]) -> tuple[int, int]:
-    largest = labels.max()
-    smallest = largest
-    for i in range(len(labels)):
-        if labels[i] and labels[i] < smallest:
-            smallest = labels[i]
+    smallest = largest = labels[0]
+    for label in labels:
+        if label and (label < smallest or smallest == 0):
+            smallest = label
+        largest = max(largest, label)
     return smallest, largest

@@ -97,7 +97,7 @@ def _find_directions(
     """
     depth, rows, width = height.shape
     row, directions = np.full(width + 2, 2**31, np.uint32), np.empty(width, np.uint8)
-    roots = np.empty(64, np.int64)
+    roots = np.empty(basins.size, np.int64)  # memory is taken only as far as it is filled
     known = 0
     for z in range(start[0], stop[0]):
         below, above = linked and z > 0, linked and z + 1 < depth
@@ -120,8 +120,6 @@ def _find_directions(
             for x in range(start[2], stop[2]):
                 basins[z, y, x] = np.uint32(UNSEEN) | directions[x]
                 staying += directions[x] == STAY
-            if known + staying > len(roots):
-                roots = np.append(roots, np.empty(len(roots) + staying, np.int64))
             for x in range(start[2], stop[2] if staying else 0):
                 if directions[x] == STAY:
                     roots[known] = (z * rows + y) * width + x
@@ -165,7 +163,7 @@ def _follow(basins: UInt32[np.ndarray, "z y x"], start: Shape, stop: Shape, root
     _, rows, width = basins.shape
     numbers = basins.reshape(-1)
     step = np.array([-rows * width, -width, -1, 0, 1, width, rows * width]).astype(np.uint64)
-    exits = np.empty(64, np.int64)
+    exits = np.empty(basins.size, np.int64)  # memory is taken only as far as it is filled
     known = 0
     for z in range(start[0], stop[0]):
         for y in range(start[1], stop[1]):
@@ -176,8 +174,6 @@ def _follow(basins: UInt32[np.ndarray, "z y x"], start: Shape, stop: Shape, root
                     here += step[number & np.uint32(7)]
                     number = numbers[here]
                 if number == OUTSIDE:
-                    if known == len(exits):
-                        exits = np.append(exits, np.empty_like(exits))
                     exits[known] = here
                     known += 1
                     number = np.uint32(roots + known)

@@ -162,7 +162,8 @@ def _spread(
         for start in range(0, after, STRIP):
             width = min(STRIP, after - start)
             for k in range(along):
-                lines[far + AT_ONCE + k, :width] = squared[b, k, start : start + width]
+                for i in range(width):
+                    lines[far + AT_ONCE + k, i] = squared[b, k, start + i]
             for k in range(result.shape[1]):
                 _walk(lines, added, far + AT_ONCE + first + k, result[b, k, start : start + width])
 
@@ -175,13 +176,24 @@ def _walk(
     result: Integer[np.ndarray, " some_strip"],
 ) -> None:
     """The least of all lines around one, each with what its distance adds; walks while anything can become less."""
-    width, narrow = len(result), lines.dtype.type
-    least = lines[here].copy()
+    narrow = lines.dtype.type
+    least = np.empty(STRIP, lines.dtype)
+    for i in range(STRIP):
+        least[i] = lines[here, i]
     for away in range(1, len(added) - AT_ONCE + 1, AT_ONCE):
-        if added[away] >= least.max():
+        if added[away] >= _largest(least):
             break
         for k in range(away, away + AT_ONCE):
             more, below, above = added[k], lines[here - k], lines[here + k]
             for i in range(STRIP):
                 least[i] = min(least[i], narrow(min(below[i], above[i]) + more))
-    result[:] = least[:width]
+    for i in range(len(result)):
+        result[i] = least[i]
+
+
+@kernel
+def _largest(values: Integer[np.ndarray, " value"]) -> int:
+    largest = values[0]
+    for value in values:
+        largest = max(largest, value)
+    return largest

@@ -30,6 +30,11 @@ class Fragment:
         The table from `Settle`; only the part of the tile is read.
     tiles
         The blocks that `Drain` saw; tiles are looked up by what they write.
+
+    Raises
+    ------
+    ValueError
+        If a tile writes no block of these.
     """
 
     basins: VoxelArray
@@ -85,5 +90,9 @@ def _find(block: Box, tiles: Sequence[Tile]) -> int:
     """The number of the tile that writes a block."""
     if isinstance(tiles, Blocks):
         z, y, x = (a // b for a, b in zip(block.start, tiles.block, strict=True))
-        return (z * tiles.along[1] + y) * tiles.along[2] + x
-    return next(i for i, tile in enumerate(tiles) if tile.write == block)
+        index = (z * tiles.along[1] + y) * tiles.along[2] + x
+    else:
+        index = next((i for i, tile in enumerate(tiles) if tile.write.start == block.start), 0)
+    if tiles[index].write != block:
+        raise ValueError(f"tile must write a block that was drained, got {block}")
+    return index

@@ -40,6 +40,11 @@ class Settle:
         Of the volume.
     recipe
         As `Drain` had it.
+
+    Raises
+    ------
+    ValueError
+        If a tile is not the whole volume.
     """
 
     tables: Tables
@@ -48,8 +53,11 @@ class Settle:
     recipe: OversegmentRecipe = STANDARD
 
     def __call__(self, tile: Tile, /) -> Product:
+        if tile.write != self.grid.box:
+            raise ValueError(f"tile must write the whole volume {self.grid.box}, got {tile.write}")
         linked = self.grid.is_isotropic
-        return Product({}, settle(self.tables, self.tiles, volume=tile.write.shape, linked=linked, recipe=self.recipe))
+        table = settle(self.tables, self.tiles, volume=self.grid.shape, linked=linked, recipe=self.recipe)
+        return Product({}, table)
 
 
 def settle(

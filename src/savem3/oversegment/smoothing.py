@@ -44,8 +44,8 @@ def _smooth_sections(
     padded, section = np.empty(width + 2 * reach, np.uint16), np.empty((1, rows, width), np.uint16)
     for z in range(len(height)):
         for y in range(rows):
-            row = height[z, y]
-            padded[:reach], padded[reach : reach + width], padded[reach + width :] = row[0], row, row[-1]
+            for x in range(-reach, width + reach):
+                padded[x + reach] = height[z, y, min(max(x, 0), width - 1)]
             _weigh_row(padded, half, section[0, y])
         _smooth_lines(section, half, result[z : z + 1])
 

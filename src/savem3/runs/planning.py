@@ -144,6 +144,7 @@ def _memory(told: Forecast) -> str:
     where = "" if needs.crew.place == "processes" else ", elsewhere"
     return (
         f"{size_text(needs.worker_bytes)} a worker × {needs.crew.workers}{where}, "
+        f"{size_text(needs.whole_bytes)} while one of them joins all, "
         f"{size_text(needs.coordinator_bytes)} for the process that hands out the work"
     )
 

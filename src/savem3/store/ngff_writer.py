@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savem3.grid import Box, Grid, Shape
+from savem3.store.levels import factors
 from savem3.store.ngff import group_attributes
 from savem3.store.progress import Progress
 from savem3.store.voxel_file import array_metadata
@@ -104,7 +105,7 @@ def _fill(level: PyramidLevel) -> Iterator[None]:
 
 def _levels(volume: Image | Labels | BoundaryMap, folder: Path) -> list[PyramidLevel]:
     """All levels, finest first, empty; each takes its voxels from the one before."""
-    from savem3.store.pyramid import factors, join_grey, join_labels
+    from savem3.store.pyramid import join_grey, join_labels
 
     join = join_labels if isinstance(volume, Labels) else join_grey
     store = _created(folder / "0", volume.grid, volume.dtype)

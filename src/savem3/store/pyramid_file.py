@@ -9,8 +9,8 @@ from typing import Literal
 
 from savem3.grid import Grid, Shape
 from savem3.store.durable import write_durably
+from savem3.store.levels import factors
 from savem3.store.ngff import group_attributes
-from savem3.store.pyramid import factors
 from savem3.store.voxel_file import VoxelFile
 
 
