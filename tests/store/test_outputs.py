@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from savem3.grid import Grid
-from savem3.store import open_image, open_labels, pyramid, write_image, write_labels
+from savem3.store import levels, open_image, open_labels, write_image, write_labels
 from savem3.store.levels import factors
 from savem3.store.ngff_writer import chunk_of
 from savem3.store.pyramid import join_grey, join_labels
@@ -75,7 +75,7 @@ def test_chunks_are_about_as_long_along_each_axis() -> None:
 
 
 def test_each_level_is_a_volume_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pyramid, "COARSEST", 30)
+    monkeypatch.setattr(levels, "COARSEST", 30)
     write_labels(LABELS, tmp_path / "a.zarr")
     fine, coarse = open_labels(tmp_path / "a.zarr"), open_labels(f"{tmp_path}/a.zarr:1")
     assert fine.grid == GRID
@@ -88,7 +88,7 @@ def test_blocks_of_any_size_give_the_same_pyramid(tmp_path: Path, monkeypatch: p
 
     grid = Grid((20, 37, 41), (8.0, 8.0, 8.0))
     image = Image(np.random.default_rng(0).integers(0, 256, grid.shape, np.uint8), grid)
-    monkeypatch.setattr(pyramid, "COARSEST", 100)
+    monkeypatch.setattr(levels, "COARSEST", 100)
     write_image(image, tmp_path / "one.zarr")
     monkeypatch.setattr(ngff_writer, "CHUNK", 512)
     monkeypatch.setattr(ngff_writer, "BYTES_AT_ONCE", 1)
