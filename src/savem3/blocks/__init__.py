@@ -11,9 +11,10 @@ from savem3.blocks.cluster import Dask, Slurm
 from savem3.blocks.coarsen import Coarsen
 from savem3.blocks.course import Damage, drop_scratch, mend, run_stages, verify_stages
 from savem3.blocks.executor import EXECUTORS, Executor, each, executor_of, held
-from savem3.blocks.faces import Faces, collect_faces, join_faces
+from savem3.blocks.faces import Faces, collect_faces, count_voxels, faces_of, join_faces
 from savem3.blocks.kernel import kernel
 from savem3.blocks.ledger import Ledger, Receipt
+from savem3.blocks.lookup import ends_of, look_up
 from savem3.blocks.outcome import Failure, Finished
 from savem3.blocks.ownership import LOCK, owning
 from savem3.blocks.processes import Processes
@@ -49,13 +50,17 @@ __all__ = [
     "Terminated",
     "Threads",
     "collect_faces",
+    "count_voxels",
     "drop_scratch",
     "each",
+    "ends_of",
     "executor_of",
+    "faces_of",
     "find_damage",
     "held",
     "join_faces",
     "kernel",
+    "look_up",
     "mend",
     "owning",
     "run_stage",

@@ -21,7 +21,7 @@ from savem3.graphcut.cutting import Cut, cut_graph, graph_in
 from savem3.graphcut.domains import agglomerate_in_domains, cut_in_domains
 from savem3.graphcut.foreign import boundary_from
 from savem3.graphcut.gasp import gasp_mean, gasp_sum
-from savem3.graphcut.graph import CollectFaces, region_graph
+from savem3.graphcut.graph import CollectFaces, join_graph, region_graph
 from savem3.graphcut.histogram import CountValues, join_histograms, with_histogram
 from savem3.graphcut.lifted import lifted, lifted_energy_of
 from savem3.graphcut.links import link_by_confidence, link_by_iou
@@ -113,6 +113,7 @@ __all__ = [
     "gasp_mean",
     "gasp_sum",
     "graph_in",
+    "join_graph",
     "join_histograms",
     "join_places",
     "lifted",

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64
 
-from savem3.blocks import Faces, Product, Progress, Tables, each, join_faces
-from savem3.blocks.faces import count_voxels, faces_of
+from savem3.blocks import Faces, Product, Progress, Tables, count_voxels, each, faces_of, join_faces
 from savem3.grid import Shape
 from savem3.regions import RegionGraph
 from savem3.tiles import Tile, split

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Int64
 
-from savem3.blocks import Product, Progress, Table, each
-from savem3.blocks.lookup import ends_of, look_up
+from savem3.blocks import Product, Progress, Table, each, ends_of, look_up
 from savem3.grid import Shape
 from savem3.tiles import Tile, split
 from savem3.volume import Labels

@@ -9,9 +9,7 @@ import numpy as np
 from jaxtyping import Bool, Int64, UInt16
 from numpy.typing import NDArray
 
-from savem3.blocks import Product
-from savem3.blocks.faces import faces_of
-from savem3.blocks.lookup import look_up
+from savem3.blocks import Product, faces_of, look_up
 from savem3.grid import Box, Shape
 from savem3.oversegment.decisions import decide
 from savem3.oversegment.descent import Descent, descend

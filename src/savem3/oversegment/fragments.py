@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from savem3.blocks import Product, Progress, Table, each
-from savem3.blocks.lookup import look_up
+from savem3.blocks import Product, Progress, Table, each, look_up
 from savem3.grid import Box, Shape
 from savem3.oversegment.drain import Drain
 from savem3.oversegment.height import halo_of
