@@ -12,7 +12,6 @@ from savem3.blocks.coarsen import Coarsen
 from savem3.blocks.course import Damage, drop_scratch, mend, run_stages, verify_stages
 from savem3.blocks.executor import EXECUTORS, Executor, each, executor_of, held
 from savem3.blocks.faces import Faces, collect_faces, count_voxels, faces_of, join_faces
-from savem3.blocks.kernel import kernel
 from savem3.blocks.ledger import Ledger, Receipt
 from savem3.blocks.lookup import ends_of, look_up
 from savem3.blocks.outcome import Failure, Finished
@@ -23,6 +22,7 @@ from savem3.blocks.signals import Terminated, stopping_on_sigterm
 from savem3.blocks.stage import BlocksFailed, Stage, find_damage, run_stage
 from savem3.blocks.survey import Survey, survey
 from savem3.blocks.threads import Threads
+from savem3.kernel import kernel
 from savem3.store import Progress
 
 __all__ = [

@@ -10,8 +10,8 @@ import numpy as np
 from jaxtyping import Int32, Int64, Integer
 
 from savem3.blocks.executor import each
-from savem3.blocks.kernel import kernel
 from savem3.grid import Box, Shape
+from savem3.kernel import kernel
 from savem3.store import Progress
 from savem3.tiles import Tile
 from savem3.volume import VoxelArray

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Integer
 
-from savem3.blocks.kernel import kernel
+from savem3.kernel import kernel
 
 
 def look_up(

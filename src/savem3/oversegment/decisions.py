@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from savem3.blocks.faces import SPREAD, kernel
+from savem3.blocks import kernel
+from savem3.blocks.faces import SPREAD
 from savem3.oversegment.forest import number_sets, root_of
 from savem3.oversegment.recipe import OversegmentRecipe
 

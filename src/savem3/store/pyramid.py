@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, no_type_check
+from typing import no_type_check
 
 import numpy as np
 from jaxtyping import UInt8, UInt64
-from numba import njit
 
 from savem3.grid import Shape
+from savem3.kernel import kernel
 
 
 def join_labels(labels: UInt64[np.ndarray, "z y x"], *, factor: Shape) -> UInt64[np.ndarray, "Z Y X"]:
@@ -30,16 +29,7 @@ def join_grey(voxels: UInt8[np.ndarray, "z y x"], *, factor: Shape) -> UInt8[np.
     return joined
 
 
-def _compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
-    """The loop compiled at its first call and kept on disk, or only in memory where no folder may be written."""
-    try:
-        compiled: Callable[..., Any] = njit(cache=True, nogil=True)(loop)
-    except RuntimeError:
-        compiled = njit(nogil=True)(loop)
-    return compiled
-
-
-@_compiled
+@kernel
 @no_type_check
 def _most_frequent(labels, by_z, by_y, by_x):
     depth, height, width = labels.shape
@@ -61,7 +51,7 @@ def _most_frequent(labels, by_z, by_y, by_x):
     return joined
 
 
-@_compiled
+@kernel
 @no_type_check
 def _mode(group, members):
     best, most = group[0], 0
@@ -76,7 +66,7 @@ def _mode(group, members):
     return best
 
 
-@_compiled
+@kernel
 @no_type_check
 def _mean(voxels, by_z, by_y, by_x):
     depth, height, width = voxels.shape
