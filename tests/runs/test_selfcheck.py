@@ -55,8 +55,10 @@ def test_a_record_that_is_written_again_is_seen_and_one_that_is_new_is_not(tmp_p
 
 @pytest.mark.slow
 def test_blocks_kills_and_damage_change_no_byte_and_nothing_is_left(tmp_path, capsys):
-    assert run(["selfcheck", str(tmp_path), "--threads", "2", "--json"]) == 0
+    code = run(["selfcheck", str(tmp_path), "--threads", "2", "--json"])
     facts = json.loads(capsys.readouterr().out.splitlines()[-1])
-    assert facts["passed"]
+    assert [row["problem"] for row in facts["trials"]] == [""] * 4
+    assert all(all(row["same"].values()) for row in facts["trials"])
+    assert (code, facts["passed"]) == (0, True)
     assert [row["done_twice"] for row in facts["trials"]] == [None, None, 0, 0]
     assert list(tmp_path.iterdir()) == []
