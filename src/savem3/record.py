@@ -79,7 +79,7 @@ def facts_of(
 
 
 def record_of(
-    facts: ReportFacts, *, plan: Plan, settings: Settings, choices: object, source: object
+    facts: ReportFacts, *, plan: Plan, settings: Settings, choices: object, source: object, watch: Watch
 ) -> dict[str, object]:
     """What run.json says of a finished run: all that is needed to do the same again, and what came out."""
     return {
@@ -91,6 +91,7 @@ def record_of(
         "models": list(facts.models),
         "seconds": dict(facts.timings),
         "peak_memory_bytes": peak_memory_bytes(),
+        "peak_memory_bytes_by_stage": dict(watch.memory),
         "scores": facts.scores,
         "warnings": list(facts.warnings),
     }

@@ -29,6 +29,8 @@ class Watch:
         Where to show it.
     seconds
         Time of each finished stage, by its name.
+    memory
+        The most bytes that this process had held by the end of each finished stage.
     warnings
         What the user was warned of, a sentence each.
     """
@@ -36,6 +38,7 @@ class Watch:
     show: Literal["bars", "lines", "nothing"] = "nothing"
     console: Console = field(default_factory=lambda: Console(highlight=False))
     seconds: dict[str, float] = field(default_factory=dict)
+    memory: dict[str, int] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
     @contextmanager
@@ -45,6 +48,7 @@ class Watch:
         with self._counter(name) as counter:
             yield counter
         self.seconds[name] = self.seconds.get(name, 0.0) + time.monotonic() - start
+        self.memory[name] = peak_memory_bytes()
         if self.show == "lines":
             self._line(stage=name, state="done", seconds=round(self.seconds[name], 3))
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from planted import SHAPE, lying_volume, stacked_volume, weighed
 
 from savem3.graphcut.contacts import find_contacts, find_pairs
-from savem3.graphcut.prompting import AskRecipe, doubtful, plan_prompts
+from savem3.graphcut.prompting import AskRecipe, Plan, doubtful, plan_lifted, plan_prompts
 from savem3.regions import RegionGraph
 
 
@@ -61,11 +61,13 @@ def test_fragments_two_contacts_apart_are_compared_through_prompts_that_are_aske
     assert plan.take(np.flatnonzero(~apart)).prompts == plan.prompts
 
 
-def test_edges_that_are_sure_are_not_asked_about_even_where_their_fragments_are_prompted():
-    graph, asked, plan = planned(stacked_volume(), doubt=1.0)
-    touching = find_pairs(plan.pairs, graph.edges)
-    assert set(touching[touching >= 0].tolist()) <= set(asked.tolist())
-    assert 0 < len(asked) < len(graph.edges)
+@pytest.mark.parametrize(("pairs", "found"), [([(1, 2), (2, 3)], [[5, 1, 3, 5, 5]]), ([(1, 2), (1, 3), (2, 3)], [])])
+def test_only_fragments_that_do_not_touch_are_lifted_pairs(pairs, found):
+    nothing = [1.0] * len(pairs)
+    graph = graph_from([9, 9, 9], pairs, nothing, np.ones(len(pairs)))
+    chosen, sections = np.array([(1, 2), (2, 3)], np.uint64), np.full((2, 2), 5)
+    plan = Plan(np.array([5, 5]), chosen, sections)
+    assert rows(plan_lifted(graph, plan, chosen, sections)) == found
 
 
 @given(budget=st.integers(0, 80))

@@ -3,7 +3,8 @@
 Enters: `Labels` of fragments and a `BoundaryMap` on one grid; `boundary_from` makes one of anybody's array. Leaves:
 `Labels` of objects, 1 to k, each a union of whole fragments. In three steps: `region_graph` sums the boundary over
 touching faces, `weigh_edges` says what speaks for joining (cost > 0 joins), `cut` partitions the graph by one of
-`CUTTERS`. Where fragments lie in one section each, `LINKERS` join them from section to section.
+`CUTTERS`. Where fragments lie in one section each, `LINKERS` join them from section to section. Before the cut, a
+`Prompter` may be asked about doubtful contacts (`ask_sections`), and what it says joins the costs (`add_evidence`).
 """
 
 from __future__ import annotations
@@ -15,10 +16,14 @@ from jaxtyping import Int64
 
 from savem3.blocks import Progress
 from savem3.graphcut.agglomerate import agglomerate
+from savem3.graphcut.asking import AskSections, ask_sections
+from savem3.graphcut.calibrate import calibrate, calibrate_beta, calibrate_weights
 from savem3.graphcut.clusters import Cutter
 from savem3.graphcut.contract import contract, part_of, refine
 from savem3.graphcut.cutting import Cut, cut_graph, graph_in
 from savem3.graphcut.domains import agglomerate_in_domains, cut_in_domains
+from savem3.graphcut.energy import EnergyRecipe, add_evidence, add_published
+from savem3.graphcut.evidence import Evidence, join_evidence
 from savem3.graphcut.foreign import boundary_from
 from savem3.graphcut.gasp import gasp_mean, gasp_sum
 from savem3.graphcut.graph import CollectFaces, join_graph, region_graph
@@ -30,9 +35,11 @@ from savem3.graphcut.memory import memory_of
 from savem3.graphcut.multicut import energy_of, multicut
 from savem3.graphcut.mutex import mutex
 from savem3.graphcut.places import Place, domains_of, join_places, places, sections_of
+from savem3.graphcut.prompting import AskRecipe
 from savem3.graphcut.quantile import median, quantile
 from savem3.graphcut.relabel import Relabel, relabel
 from savem3.graphcut.sections import sections_first
+from savem3.graphcut.vectors import SumVectors, join_vectors, node_vectors
 from savem3.graphcut.weigh import weigh_edges
 from savem3.grid import Shape
 from savem3.regions import RegionGraph
@@ -94,16 +101,27 @@ def cut(
 __all__ = [
     "CUTTERS",
     "LINKERS",
+    "AskRecipe",
+    "AskSections",
     "CollectFaces",
     "CountValues",
     "Cut",
     "Cutter",
+    "EnergyRecipe",
+    "Evidence",
     "Linker",
     "Place",
     "Relabel",
+    "SumVectors",
+    "add_evidence",
+    "add_published",
     "agglomerate",
     "agglomerate_in_domains",
+    "ask_sections",
     "boundary_from",
+    "calibrate",
+    "calibrate_beta",
+    "calibrate_weights",
     "contract",
     "cut",
     "cut_graph",
@@ -113,9 +131,11 @@ __all__ = [
     "gasp_mean",
     "gasp_sum",
     "graph_in",
+    "join_evidence",
     "join_graph",
     "join_histograms",
     "join_places",
+    "join_vectors",
     "lifted",
     "lifted_energy_of",
     "link_by_confidence",
@@ -125,6 +145,7 @@ __all__ = [
     "memory_of",
     "multicut",
     "mutex",
+    "node_vectors",
     "part_of",
     "places",
     "quantile",

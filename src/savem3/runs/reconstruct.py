@@ -217,5 +217,7 @@ def _finish(
                 labels=made.labels,
                 truth=truth,
             )
-    directory.finish(**record_of(facts, plan=ready.plan, settings=ready.settings, choices=choices, source=source))
+    directory.finish(
+        **record_of(facts, plan=ready.plan, settings=ready.settings, choices=choices, source=source, watch=watch)
+    )
     return scores
