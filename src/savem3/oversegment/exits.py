@@ -64,7 +64,7 @@ def follow_exits(
     assert not waiting, f"blocks must form a regular grid; {len(waiting)} seams have one side only"
     together = np.concatenate(onward)
     del onward
-    _follow(together)
+    assert _follow(together), "blocks must see the same heights, got drops that run in a circle"
     return np.split(np.invert(together, out=together), known[1:-1])
 
 
@@ -75,11 +75,18 @@ def _cross(here: _Side, there: _Side, places: Int64[np.ndarray, " voxel"]) -> No
 
 
 @kernel
-def _follow(onward: Int64[np.ndarray, " basin"]) -> None:
-    """Let every number from 0 on, which points to another entry, become the negative number at the end of its path."""
+def _follow(onward: Int64[np.ndarray, " basin"]) -> bool:
+    """Let every number from 0 on, which points to another entry, become the negative number at the end of its path.
+
+    False if a path has no end.
+    """
     for basin in range(len(onward)):
-        end = here = basin
-        while onward[end] >= 0:
-            end = onward[end]
+        end, steps = basin, 0
+        while onward[end] >= 0 and steps <= len(onward):
+            end, steps = onward[end], steps + 1
+        if onward[end] >= 0:
+            return False
+        here = basin
         while onward[here] >= 0:
             onward[here], here = onward[end], onward[here]
+    return True
