@@ -114,8 +114,8 @@ def test_many_kills_change_no_byte(tmp_path, expected):
     killed, seed = 0, 2
     while killed < KILLS:
         one, two = tmp_path / f"{seed}-workers", tmp_path / f"{seed}-runs"
-        dead = kill_workers(one, kills=8, seed=seed)
+        dead = kill_workers(one, kills=20, seed=seed)
         check(one, expected, killed=dead)
-        in_flight = kill_runs(two, kills=6, seed=seed)
+        in_flight = kill_runs(two, kills=5, seed=seed)
         check(two, expected, killed=in_flight)
-        killed, seed = killed + dead + 6, seed + 1
+        killed, seed = killed + dead + 5, seed + 1
