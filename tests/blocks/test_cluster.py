@@ -106,6 +106,13 @@ def test_a_job_script_has_what_was_asked_for():
     assert "--nthreads 1 --memory-limit 5.59GiB --nworkers 4" in script
 
 
+@JOBS
+def test_a_job_starts_from_a_folder_with_spaces(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/a b/python")
+    with Slurm(interface="lo").cluster() as jobs:
+        assert "\n'/a b/python' -m distributed" in jobs.job_script()
+
+
 @pytest.mark.parametrize(("workers", "cores"), [(0, 1), (2, 0)])
 def test_no_job_or_core_is_refused(workers, cores):
     with pytest.raises(ValueError, match=f"workers and cores must be at least 1, got {workers} and {cores}"):

@@ -114,6 +114,7 @@ class Slurm:
             job_extra_directives=list(self.directives),
             job_script_prologue=list(self.setup),
             interface=self.interface,
+            python=shlex.quote(sys.executable),  # goes into a shell script, and folders may have spaces
             job_name="savem3",
             worker_extra_args=["--no-dashboard"],
             scheduler_options={"dashboard": False, "dashboard_address": "127.0.0.1:0"},
