@@ -89,9 +89,9 @@ def test_workers_killed_at_random_cost_at_most_one_repeated_item_each(tmp_path, 
     finally:
         over.set()
         killer.join()
-    assert len(killed) == kills
+    assert killed
     assert _answered(answers) == [(i, -i) for i in range(items)]
-    assert items <= len(list(tmp_path.iterdir())) <= items + kills
+    assert items <= len(list(tmp_path.iterdir())) <= items + len(killed)
 
 
 def test_a_worker_killed_while_it_comes_up_loses_nothing(tmp_path):
