@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.prompt import Prompt
 
 from savem3 import __version__
-from savem3.blocks import BlocksFailed, Terminated
+from savem3.blocks import DISK_FULL, BlocksFailed, Terminated
 from savem3.evaluate.contingency import Unsegmented
 from savem3.request import Keep, Machine, Source, Work
 from savem3.store.errors import MissingVoxelSize
@@ -320,7 +320,7 @@ def view(
 def main() -> None:
     """Run a command; an error is one sentence and an exit code.
 
-    0 done, 2 bad input, 4 output exists, 5 some blocks failed or are damaged, 130 stopped by Ctrl-C, 143 by SIGTERM.
+    0 done, 2 bad input, 4 output exists, 5 some blocks failed or are damaged, or the disk is full, 130 stopped by Ctrl-C, 143 by SIGTERM.
     """
     sys.exit(run(sys.argv[1:]))
 
@@ -333,7 +333,9 @@ def run(arguments: list[str]) -> int:
         return _ask_for_voxel_size(arguments, question)
     except FileExistsError as error:
         return _fail(error, 4)
-    except (ValueError, TypeError, OSError) as error:
+    except OSError as error:
+        return _fail(error, 5 if error.errno in DISK_FULL else 2)
+    except (ValueError, TypeError) as error:
         return _fail(error, 2)
     except BlocksFailed as error:
         return _fail(error, 5)

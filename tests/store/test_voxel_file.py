@@ -1,4 +1,5 @@
 import pickle  # noqa: TID251 - as a worker process would receive it
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -92,3 +93,11 @@ def test_an_array_made_anew_under_the_same_name_is_read_anew(file):
 @pytest.mark.parametrize(("number", "divisor"), [(256, 64), (128, 64), (250, 50), (96, 48), (7, 7), (257, 257), (1, 1)])
 def test_chunks_divide_their_block(number, divisor):
     assert divisor_near(number, 64) == divisor
+
+
+def test_a_full_disk_is_told_as_such_and_other_errors_are_not():
+    from savem3.store.voxel_file import _disk_full
+
+    full = _disk_full(ValueError("RESOURCE_EXHAUSTED: … No space left on device [os_error_code='28']"), Path("a"))
+    assert (full.errno, full.filename) == (28, "a")
+    assert _disk_full(ValueError("NOT_FOUND [os_error_code='2']"), Path("a")) is None

@@ -14,7 +14,7 @@ from savem3.blocks.executor import EXECUTORS, Executor, each, executor_of, held
 from savem3.blocks.faces import Faces, collect_faces, count_voxels, faces_of, join_faces
 from savem3.blocks.ledger import Ledger, Receipt
 from savem3.blocks.lookup import ends_of, look_up
-from savem3.blocks.outcome import Failure, Finished
+from savem3.blocks.outcome import DISK_FULL, Failure, Finished
 from savem3.blocks.ownership import LOCK, owning
 from savem3.blocks.processes import Processes
 from savem3.blocks.product import BlockFunction, Product, Table, Tables
@@ -26,6 +26,7 @@ from savem3.kernel import kernel
 from savem3.store import Progress
 
 __all__ = [
+    "DISK_FULL",
     "EXECUTORS",
     "LOCK",
     "BlockFunction",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -80,7 +82,10 @@ class VoxelFile:
             raise ValueError(f"voxels must be {self.dtype} of {box.shape}, got {voxels.dtype} of {voxels.shape}")
         for file in self._files_in(box):
             file.unlink(missing_ok=True)  # a damaged one would be read, and refused, before it is replaced
-        _opened(self.folder)[box.slices].write(voxels).result()
+        try:
+            _opened(self.folder)[box.slices].write(voxels).result()
+        except ValueError as error:
+            raise _disk_full(error, self.folder) or error from error
         return digest_of(voxels)
 
     def _files_in(self, box: Box) -> Iterator[Path]:
@@ -98,6 +103,12 @@ class VoxelFile:
             If a block is missing or damaged.
         """
         return digest_of(_read(self.folder, box))
+
+
+def _disk_full(error: ValueError, folder: Path) -> OSError | None:
+    """TensorStore's error of a full disk as Python has it, so that a run stops instead of trying again."""
+    full = next((number for number in (errno.ENOSPC, errno.EDQUOT) if f"os_error_code='{number}'" in str(error)), None)
+    return None if full is None else OSError(full, os.strerror(full), str(folder))
 
 
 def digest_of(voxels: NDArray[Any]) -> str:
