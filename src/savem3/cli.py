@@ -320,7 +320,8 @@ def view(
 def main() -> None:
     """Run a command; an error is one sentence and an exit code.
 
-    0 done, 2 bad input, 4 output exists, 5 some blocks failed or are damaged, or the disk is full, 130 stopped by Ctrl-C, 143 by SIGTERM.
+    0 done, 2 bad input, 4 output exists, 5 some blocks failed or are damaged, or the disk is full, 130 stopped by
+    Ctrl-C, 143 by SIGTERM.
     """
     sys.exit(run(sys.argv[1:]))
 

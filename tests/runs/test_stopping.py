@@ -123,6 +123,14 @@ def test_lost_and_damaged_outputs_are_found_named_and_redone(raw, done, tmp_path
     assert run(["verify", str(out)]) == 0
 
 
+def test_lost_metadata_are_found_and_written_again(raw, tmp_path):
+    assert reconstruct(raw, tmp_path / "run") == 0
+    (tmp_path / "run" / "labels.zarr" / "zarr.json").unlink()
+    assert run(["verify", str(tmp_path / "run")]) == 5
+    assert reconstruct(raw, tmp_path / "run", "--resume") == 0
+    assert run(["verify", str(tmp_path / "run")]) == 0
+
+
 @pytest.mark.parametrize(
     ("options", "key"),
     [

@@ -31,14 +31,16 @@ def run_verify(run: Path, *, machine: Machine, work: Work, watch: Watch) -> bool
     """
     record = read_record(run)
     grid, settings = outputs_of(record.get("identity", {}))
-    stages = stages_of(_never, Outputs(run, grid, settings))
+    outputs = Outputs(run, grid, settings)
+    stages = stages_of(_never, outputs)
     ledger = Directory(run, record["identity"], resumed=True).ledger(str(record.get("student")))
     with watch.stage("verify") as counter:
         damage = verify_stages(stages, ledger=ledger, executor=work.executor_on(machine), progress=counter)
-    for sentence in _sentences(damage):
+    unfinished = [v.folder.name for v in (outputs.boundary, outputs.fragments, outputs.labels) if not v.is_finished]
+    for sentence in [*_sentences(damage), *(f"{name}: its metadata are not as written" for name in unfinished)]:
         watch.say(sentence)
     watch.say(tell(damage, stages), **count_of(damage, stages), state=record.get("state"))
-    return not any(damage.values()) and record.get("state") == "finished"
+    return not any(damage.values()) and not unfinished and record.get("state") == "finished"
 
 
 def _never(tile: Tile) -> Product:

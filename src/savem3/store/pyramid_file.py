@@ -58,9 +58,18 @@ class PyramidFile:
             VoxelFile(self.folder / str(i), grid.shape, self.dtype, self.block) for i, grid in enumerate(self.grids)
         ]
 
+    @property
+    def is_finished(self) -> bool:
+        """Whether the group's metadata are there, as `finish` writes them."""
+        file = self.folder / "zarr.json"
+        return file.is_file() and file.read_bytes() == self._metadata()
+
     def finish(self) -> None:
         """Write the group's metadata, once all levels are whole."""
+        if not self.is_finished:
+            write_durably(self.folder / "zarr.json", self._metadata())
+
+    def _metadata(self) -> bytes:
         name, is_labels = self.folder.name, self.method == "mode"
         attributes = group_attributes(self.grids, name=name, method=self.method, is_labels=is_labels)
-        group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
-        write_durably(self.folder / "zarr.json", json.dumps(group, indent=2).encode())
+        return json.dumps({"zarr_format": 3, "node_type": "group", "attributes": attributes}, indent=2).encode()
