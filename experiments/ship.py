@@ -1,8 +1,9 @@
 """Put a trained student and its teacher into the package, with cards that say what trained them and how they score.
 
-    python experiments/ship.py --student STUDENT.safetensors --teacher TEACHER.safetensors --data DIR
+    python experiments/ship.py --data DIR [--student FILE] [--teacher FILE] [--noncommercial FILE]
 
-The student must have been calibrated (`score.py calibrate --write`). Scores are of FIB-25 sample 2, sections 130–249
+Each is shipped where it is given; --noncommercial is the teacher that also learned from ssTEM labels. A student must
+have been calibrated (`score.py calibrate --write`). Scores are of FIB-25 sample 2, sections 130–249
 (no label of z ≥ 120 trained either model), and of the bundled crop, which is cut from them. Nothing is chosen here.
 """
 
@@ -26,26 +27,32 @@ from savem3.store.weights import Weights, write_weights
 from savem3.volume import Image, Labels, intensity_of
 
 CONSOLE = Console(highlight=False, width=110)
+NONCOMMERCIAL = "saem2-tiny-noncommercial"
 
 
 def main() -> None:
     """Score, write weights, write cards."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--student", required=True)
-    parser.add_argument("--teacher", required=True)
+    parser.add_argument("--student", type=Path)
+    parser.add_argument("--teacher", type=Path)
+    parser.add_argument("--noncommercial", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="folder of the datasets' files")
     options = parser.parse_args()
     volumes = {
         "FIB-25 sample 2, z 130–249": read_volume("fib25_training_sample2", "validation", options.data),
         "bundled crop": read_example(),
     }
-    teacher, teacher_weights = read_teacher(options.teacher)
-    student, student_weights = read_student(options.student)
-    settings = settings_for(student_weights)
-    scores = {name: score_student(volume, student, settings) for name, volume in volumes.items()}
-    ship(STUDENT, student_weights, scores, words=STUDENT_WORDS)
-    scores = {name: score_teacher(volume, teacher, settings) for name, volume in volumes.items()}
-    ship(TEACHER, teacher_weights, scores, words=TEACHER_WORDS)
+    student, weights = read_student(str(options.student or STUDENT))
+    settings = settings_for(weights)
+    if options.student:
+        scores = {name: score_student(volume, student, settings) for name, volume in volumes.items()}
+        ship(STUDENT, weights, scores, words=STUDENT_WORDS)
+    teachers = {TEACHER: (options.teacher, TEACHER_WORDS), NONCOMMERCIAL: (options.noncommercial, NONCOMMERCIAL_WORDS)}
+    for name, (file, words) in teachers.items():
+        if file:
+            teacher, weights = read_teacher(str(file))
+            scores = {name: score_teacher(volume, teacher, settings) for name, volume in volumes.items()}
+            ship(name, weights, scores, words=words)
 
 
 def score_student(volume: tuple[Image, Labels], student: object, settings: Settings) -> Scores:
@@ -69,7 +76,9 @@ def ship(name: str, weights: Weights, scores: dict[str, Scores], *, words: str) 
         place: {"voi": round(s.voi, 4), "arand": round(s.arand_skimage, 4), "oracle_voi": round(oracle_of(s), 4)}
         for place, s in scores.items()
     }
-    licence = f"Apache-2.0; learned from data under: {', '.join(weights.card['licences'])}"  # type: ignore[arg-type]
+    licences = ", ".join(weights.card["licences"])  # type: ignore[arg-type]
+    terms = "non-commercial use only, share alike" if name == NONCOMMERCIAL else "Apache-2.0"
+    licence = f"{terms}; learned from data under: {licences}"
     weights = replace(weights, card={**weights.card, "licence": licence, "scores": stated})
     write_weights(weights, MODELS / f"{name}.safetensors")
     (MODELS / f"{name}.md").write_text(page_of(name, weights, scores, words=words), encoding="utf-8")
@@ -136,11 +145,16 @@ def licensed(dataset: str) -> str:
     return f"`{dataset}`, {'generated' if card == 'synthetic' else bank.DATASETS[card].licence}"
 
 
+NONCOMMERCIAL_WORDS = """As `saem2-tiny`, from which it went on, and taught ssTEM too: VNC (CC BY-NC-SA)
+and ISBI 2012 (challenge terms). So it and whatever is distilled from it may not be used commercially.
+Nothing in the package uses it unless it is named: `--teacher saem2-tiny-noncommercial`."""
+
 STUDENT_WORDS = """The 3D student that `savem3 reconstruct` starts from. It learned in runs of `experiments/train.py`,
 on labels alone, then on labels and on raw with `saem2-tiny` as the teacher (boundary from three planes, HQ feature,
 embedding). Fly neuropil in FIB-SEM at 10 nm is what it knows; adapt it to anything else with `--adapt`."""
 
-TEACHER_WORDS = """The 2D teacher: encoder, HQ feature, BDY and DST heads, and a small decoder that answers prompts.
+TEACHER_WORDS = """The 2D teacher: encoder, HQ feature, BDY and DST heads, and a small decoder that answers prompts,
+taught together by `savem3 pretrain`.
 Scores below are of its mean boundary map over three planes, cut like the student's; scores of its answers are
 in docs/experiments.md."""
 

@@ -45,9 +45,10 @@ def main() -> None:
     options.work.mkdir(parents=True, exist_ok=True)
     teacher_file = options.work / f"saem2-tiny-sstem-noncommercial-{options.seed}.safetensors"
     student_file = options.work / f"savem3-fast-sstem-noncommercial-{options.seed}.safetensors"
-    train("teacher", teacher_file, options, "--labels", *LABELS, "--steps", str(options.teacher_steps))
+    heads = ("--recipe", "heads_small_cpu", "--steps", str(options.teacher_steps))
+    train(["-m", "savem3", "pretrain"], teacher_file, options, "--labels", *LABELS, *heads)
     taught = ("--teacher", str(teacher_file), "--steps", str(options.student_steps))
-    train("student", student_file, options, "--raw", *RAW, *taught)
+    train([str(Path(__file__).with_name("train.py"))], student_file, options, "--raw", *RAW, *taught)
     teacher, _ = load_teacher(teacher_file)
     beta = choose_beta(teacher, options.data)
     CONSOLE.print(
@@ -71,14 +72,13 @@ def read_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def train(kind: str, out: Path, options: argparse.Namespace, *more: str) -> None:
-    """Run the training script, unless its result is there."""
+def train(program: list[str], out: Path, options: argparse.Namespace, *more: str) -> None:
+    """Run a training, unless its result is there."""
     if out.exists():
         return
-    script = Path(__file__).with_name("train.py")
     fixed = ("--data", str(options.data), "--seed", str(options.seed), "--threads", str(options.threads))
     unfinished = out.with_name(f"unfinished-{out.name}")
-    subprocess.run([sys.executable, str(script), kind, str(unfinished), *fixed, *more], check=True)
+    subprocess.run([sys.executable, *program, str(unfinished), *fixed, *more], check=True)
     unfinished.rename(out)
 
 

@@ -1,11 +1,10 @@
-"""Train the models that ship, and the ones that the experiments compare.
+"""Train the student that ships, and the ones that the experiments compare; `savem3 pretrain` trains teachers.
 
-    python experiments/train.py teacher TEACHER.safetensors --data DIR --labels CARD:SPLIT ... --steps 4000
-    python experiments/train.py student STUDENT.safetensors --data DIR --raw CARD:SPLIT ... \\
+    python experiments/train.py STUDENT.safetensors --data DIR --raw CARD:SPLIT ... \\
         --teacher TEACHER.safetensors --steps 1600
 
 A dataset is CARD:SPLIT, optionally CARD:SPLIT:FIRST-LAST to keep only those sections; `synthetic:N` makes N volumes.
-One core suffices; a log line every 100 (50) steps, the weights are written with each tenth of them.
+One core suffices; a log line every 50 steps, the weights are written with each tenth of them.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ import torch
 from rich.console import Console
 
 from savem3 import bank, distill, predict, saem2
-from savem3.grid import Box, Grid
 from savem3.volume import Image, Sample, intensity_of
 
 CONSOLE = Console(highlight=False)
@@ -33,17 +31,13 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
     started = time.process_time()
-    if options.kind == "teacher":
-        train_teacher(options)
-    else:
-        train_student(options)
+    train_student(options)
     CONSOLE.print(f"{options.out}: {time.process_time() - started:.0f} CPU-seconds")
 
 
 def read_options() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("kind", choices=("teacher", "student"))
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="folder of the datasets' files")
     parser.add_argument("--labels", nargs="*", default=[], help="annotated datasets, CARD:SPLIT[:FIRST-LAST]")
@@ -60,20 +54,6 @@ def read_options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def train_teacher(options: argparse.Namespace) -> None:
-    """Encoder with boundary and distance heads from annotated volumes."""
-    recipe = replace(saem2.small_cpu(seed=options.seed), steps=options.steps)
-    samples = [sample for name in options.labels for sample in read_samples(name, options.data)]
-    card = describe(options, samples, asdict(recipe))
-
-    def report(progress: saem2.Progress, network: saem2.Saem2) -> None:
-        CONSOLE.print(f"step {progress.step}  loss {progress.loss:.4f}  {progress.time_s:.0f} s")
-        if progress.step % max(100, recipe.steps // 10) == 0 or progress.step == recipe.steps:
-            saem2.save_teacher(network, options.out, card={**card, "step": progress.step})
-
-    saem2.pretrain(samples, recipe=recipe, on_progress=report)
-
-
 def train_student(options: argparse.Namespace) -> None:
     """A 3D student from a teacher on unlabelled volumes, from labels, or from both."""
     recipe = replace(
@@ -82,7 +62,7 @@ def train_student(options: argparse.Namespace) -> None:
         embedding_weight=options.embedding_weight,
         labelled_share=options.labelled_share,
     )
-    samples = [sample for name in options.labels for sample in read_samples(name, options.data)]
+    samples = [sample for name in options.labels for sample in bank.load_named(name, options.data, cards=bank.DATASETS)]
     teacher = saem2.load_teacher(options.teacher)[0] if options.teacher else None
     lessons = [distill.Lesson(s.image, s.boundary, labelled=True, weight=weight_of(s)) for s in samples]
     if teacher is not None:
@@ -113,25 +93,6 @@ def teach(image: Image, teacher: saem2.Saem2Teacher) -> distill.Lesson:
 def weight_of(sample: Sample) -> float:
     """Synthetic volumes are many and small: each is drawn a quarter as often as a real one of its size."""
     return 0.25 if sample.name.startswith("synthetic") else 1.0
-
-
-def read_samples(name: str, folder: Path) -> list[Sample]:
-    """The annotated volumes that CARD:SPLIT[:FIRST-LAST] or synthetic:N names."""
-    card, split, *sections = name.split(":")
-    if card == "synthetic":
-        grids = (Grid((64, 128, 128), (10.0, 10.0, 10.0)), Grid((12, 224, 224), (40.0, 8.0, 8.0)))
-        return [bank.make_synthetic(seed, grid=grids[seed % 2]) for seed in range(int(split))]
-    sample = bank.load_sample(bank.DATASETS[card], folder, split)
-    return [keep_sections(sample, sections[0]) if sections else sample]
-
-
-def keep_sections(sample: Sample, sections: str) -> Sample:
-    """The part of a sample between two sections, both included."""
-    first, last = (int(z) for z in sections.split("-"))
-    _, height, width = sample.image.grid.shape
-    box = Box((first, 0, 0), (last + 1, height, width))
-    volumes = {n: getattr(sample, n).crop(box) for n in ("image", "labels", "boundary", "distance")}
-    return replace(sample, name=f"{sample.name}:{sections}", **volumes)
 
 
 def read_image(name: str, folder: Path) -> Image:

@@ -27,8 +27,10 @@ REPORT_BYTES, REPORT_BYTES_A_VOXEL = 0.36e9, 3
 SETTLE_BYTES_A_GROUP = 100
 """Of basins: a dozen numbers of 8 bytes while blocks are joined."""
 TIMES = ("seconds", "cpu_seconds")
-WHOLE = ("settle", "cut")
+WHOLE = ("settle", "weigh", "choose", "cut")
 """Stages that see the whole volume at once, in one worker."""
+LIKE = {"weigh": "cut", "contacts": "faces", "choose": "cut"}
+"""Stages of a cut that hears prompts, which are not measured, and those whose work theirs is like."""
 SCRATCH = ("basins", "drained", "settled", "faces")
 """Outputs that are removed at the end of a run."""
 
@@ -97,7 +99,12 @@ def forecast(measured: Probe, grid: Grid, *, settings: Settings, crew: Crew) -> 
     stages = stages_of(_never, Outputs(Path("run"), grid, settings))
     drained = next(stage.tiles for stage in stages if stage.name == "drain")
     seams = seam_voxels(drained, linked=grid.is_isotropic)
-    rows = [_row_of(stage, measured, seams=seams, crew=crew) for stage in stages]
+    rows = [
+        _witness_row(stage, measured, settings=settings, crew=crew)
+        if stage.name in ("vectors", "ask")
+        else _row_of(stage, measured, seams=seams, crew=crew)
+        for stage in stages
+    ]
     rows[0] = _with_network(rows[0], measured, grid, blocks=stages[0].tiles, settings=settings, crew=crew)
     needs = _needs(measured, rows, grid, seams=seams, crew=crew)
     return Forecast((_start_of(measured, crew), _survey_of(measured, grid), *rows, _report_of(grid)), needs)
@@ -145,8 +152,9 @@ def _row_of(stage: Stage, measured: Probe, *, seams: int, crew: Crew) -> Row:
         return _whole_row(stage, measured, seams=seams)
     number, along = len(stage.tiles), read_along(stage.tiles)
     voxels, largest = prod(map(sum, along)), prod(map(max, along))
-    kind, workers = kind_of(stage.name), 1 if stage.uses_all_threads and crew.place == "threads" else crew.workers
-    calls = [call for left in measured.left for call in left.calls.get(kind, [])]
+    kind = kind_of(stage.name)
+    workers = 1 if stage.uses_all_threads and crew.place == "threads" else crew.workers
+    calls = [call for left in measured.left for call in left.calls.get(LIKE.get(kind, kind), [])]
     memory = line_through([(call.voxels, call.memory_bytes) for call in calls]).at(largest)
     wall, cpu = (line_through([(call.voxels, getattr(call, name)) for call in calls]) for name in TIMES)
     return Row(
@@ -160,13 +168,35 @@ def _row_of(stage: Stage, measured: Probe, *, seams: int, crew: Crew) -> Row:
 
 def _whole_row(stage: Stage, measured: Probe, *, seams: int) -> Row:
     """A stage that sees the whole volume at once: what it takes grows with voxels and with seams between blocks."""
-    voxels = prod(stage.tiles.shape)
+    voxels, kind = prod(stage.tiles.shape), LIKE.get(stage.name, stage.name)
 
     def all_of(name: str) -> float:
-        return with_seams(measured, voxels, seams, lambda left: float(getattr(left.calls[stage.name][0], name)))
+        return with_seams(measured, voxels, seams, lambda left: float(getattr(left.calls[kind][0], name)))
 
     wall, cpu = map(all_of, TIMES)
     return Row(stage.name, 1, wall, cpu, all_of("memory_bytes"))
+
+
+def _witness_row(stage: Stage, measured: Probe, *, settings: Settings, crew: Crew) -> Row:
+    """A stage in which a teacher looks at sections, or answers: so much for each section that it sees, and each prompt.
+
+    At most half as many sections are seen as there are prompts, since each serves to compare two answers, unless the
+    features of all count.
+    """
+    recipe, (depth, height, width) = settings.prompts, stage.tiles.shape
+    scale = height * width / max(1, measured.asked_voxels)
+    asked = min(depth, recipe.ask.prompts // 2)
+    seen = depth if recipe.weighs_features and stage.name == "vectors" else asked
+    prompts = recipe.ask.prompts if stage.name == "ask" else 0
+
+    def all_of(name: str) -> float:
+        line = line_through([(call.voxels, getattr(call, name)) for call in measured.answers])
+        return scale * line.fixed * seen + line.per_voxel * prompts
+
+    wall, cpu = map(all_of, TIMES)
+    at_once = min(crew.workers, max(1, seen))
+    memory = scale * max((call.memory_bytes for call in measured.answers), default=0)
+    return Row(stage.name, depth, wall / at_once, cpu, memory * (at_once if crew.place == "threads" else 1))
 
 
 def with_seams(measured: Probe, voxels: int, seams: int, value: Callable[[Left], float]) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 from savem3 import __version__
 from savem3.blocks import Survey
+from savem3.graphcut import AskRecipe, EnergyRecipe, PromptRecipe
 from savem3.grid import Grid
 from savem3.oversegment import OversegmentRecipe
 from savem3.pipeline import Settings
@@ -65,8 +66,10 @@ def outputs_of(identity: Identity) -> tuple[Grid, Settings]:
         grid = Grid(*(_tuple(place[name]) for name in ("shape", "voxel_size", "origin")))
         predict = PredictRecipe(**{name: _tuple(value) for name, value in plain["predict"].items()})
         oversegment = OversegmentRecipe(**plain["oversegment"])
-        block = _tuple(plain["block"])
-        return grid, Settings(plain["beta"], plain["cutter"], predict=predict, oversegment=oversegment, block=block)
+        block, asked = _tuple(plain["block"]), plain["prompts"]
+        prompts = PromptRecipe(AskRecipe(**asked["ask"]), EnergyRecipe(**asked["weights"]), asked["energy"])
+        settings = Settings(plain["beta"], plain["cutter"], predict=predict, oversegment=oversegment, block=block)
+        return grid, replace(settings, prompts=prompts)
     except (KeyError, TypeError) as error:
         raise ValueError(f"run must hold a record that this version wrote, got: {error!r}") from error
 

@@ -7,15 +7,29 @@ from dataclasses import dataclass, replace
 from savem3.blocks import Progress
 from savem3.distill import DistillRecipe, Lesson, Student, distill
 from savem3.distill import Progress as Learned
-from savem3.graphcut import CUTTERS, cut, region_graph, weigh_edges
+from savem3.graphcut import (
+    CUTTERS,
+    PromptRecipe,
+    Witness,
+    ask_sections,
+    cut,
+    hear,
+    join_evidence,
+    node_vectors,
+    region_graph,
+    weigh_edges,
+)
 from savem3.grid import Shape
 from savem3.oversegment import OversegmentRecipe, oversegment
 from savem3.predict import PredictRecipe, fast_cpu, fastest_precision, look_around, predict, superhuman_cpu
 from savem3.regions import RegionGraph
-from savem3.saem2 import Saem2Teacher
 from savem3.store.weights import Weights
+from savem3.teacher import Teacher
 from savem3.volume import BoundaryMap, Image, Labels, intensity_of
 from savem3.watch import Watch
+
+HEARS_LIFTED = {"lifted": "lifted", "multicut": "lifted", "mutex": "mutex"}
+"""Cutters that know what to do with pairs that do not touch, and which of `CUTTERS` does it for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +51,8 @@ class Settings:
         CPU threads.
     block
         Voxels along z, y, x that a worker of the integer stages holds; never changes the result.
+    prompts
+        Whether and how the cut hears prompts; by default it hears none.
     """
 
     beta: float
@@ -46,12 +62,20 @@ class Settings:
     device: str = "auto"
     threads: int = 2
     block: Shape = (128, 256, 256)
+    prompts: PromptRecipe = PromptRecipe()
 
     def __post_init__(self) -> None:
         if not 0 < self.beta < 1:
             raise ValueError(f"beta must lie between 0 and 1, got {self.beta}")
         if self.cutter not in CUTTERS:
             raise ValueError(f"cutter must be one of {', '.join(CUTTERS)}, got {self.cutter}")
+        if self.prompts.is_lifted and self.cutter not in HEARS_LIFTED:
+            raise ValueError(f"cutter must be one of {', '.join(HEARS_LIFTED)} to hear lifted edges, got {self.cutter}")
+
+    @property
+    def solver(self) -> str:
+        """The key of `CUTTERS` that cuts: the cutter, or its kin that hears lifted edges where there are some."""
+        return HEARS_LIFTED[self.cutter] if self.prompts.is_lifted else self.cutter
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +88,14 @@ class Reconstruction:
     labels: Labels
 
 
-def reconstruct(image: Image, student: Student, *, settings: Settings, watch: Watch | None = None) -> Reconstruction:
+def reconstruct(
+    image: Image,
+    student: Student,
+    *,
+    settings: Settings,
+    witness: Witness | None = None,
+    watch: Watch | None = None,
+) -> Reconstruction:
     """Neurons from an image: predict → oversegment → region graph → cut.
 
     Parameters
@@ -75,6 +106,8 @@ def reconstruct(image: Image, student: Student, *, settings: Settings, watch: Wa
         Shipped, distilled or adapted.
     settings
         All choices.
+    witness
+        Who is asked, where the settings want prompts.
     watch
         Shows and times the stages.
     """
@@ -84,7 +117,7 @@ def reconstruct(image: Image, student: Student, *, settings: Settings, watch: Wa
     with watch.stage("oversegment") as counter:
         fragments = make_fragments(boundary, settings=settings, progress=counter)
     with watch.stage("cut") as counter:
-        graph, labels = cut_fragments(fragments, boundary, settings=settings, progress=counter)
+        graph, labels = cut_fragments(fragments, boundary, settings=settings, witness=witness, progress=counter)
     return Reconstruction(boundary, fragments, graph, labels)
 
 
@@ -111,18 +144,42 @@ def make_fragments(boundary: BoundaryMap, *, settings: Settings, progress: Progr
 
 
 def cut_fragments(
-    fragments: Labels, boundary: BoundaryMap, *, settings: Settings, progress: Progress | None = None
+    fragments: Labels,
+    boundary: BoundaryMap,
+    *,
+    settings: Settings,
+    witness: Witness | None = None,
+    progress: Progress | None = None,
 ) -> tuple[RegionGraph, Labels]:
-    """The weighed region graph and the neurons that its cut leaves."""
+    """The weighed region graph, with what prompts said where the settings want any, and the neurons of its cut."""
     graph = region_graph(fragments, boundary, block=settings.block, workers=settings.threads, progress=progress)
     graph = weigh_edges(graph, beta=settings.beta)
-    return graph, cut(fragments, graph, cutter=settings.cutter)
+    if settings.prompts.is_wanted:
+        graph = hear_witness(graph, fragments, witness, settings=settings)
+    return graph, cut(fragments, graph, cutter=settings.solver)
+
+
+def hear_witness(graph: RegionGraph, fragments: Labels, witness: Witness | None, *, settings: Settings) -> RegionGraph:
+    """The graph with the evidence of prompts about its doubtful contacts.
+
+    Raises
+    ------
+    ValueError
+        If there is nobody to ask.
+    """
+    if witness is None:
+        raise ValueError("witness must be given where the settings want prompts, got none")
+    recipe, image = settings.prompts, witness.image
+    answers = ask_sections(image, fragments, graph, witness.prompter(), recipe=recipe.ask, workers=settings.threads)
+    if recipe.weighs_features:
+        graph = node_vectors(graph, fragments, image, witness.teacher(), intensity=witness.intensity)
+    return hear(graph, join_evidence(answers), recipe=recipe)
 
 
 def adapt(
     image: Image,
     student: Student,
-    teacher: Saem2Teacher,
+    teacher: Teacher,
     *,
     recipe: DistillRecipe,
     device: str = "cpu",
@@ -156,7 +213,7 @@ def adapt(
         return distill(student, [lesson], recipe=recipe, teacher=teacher, device=device, on_progress=report)
 
 
-def teach(image: Image, teacher: Saem2Teacher, *, progress: Progress | None = None) -> Lesson:
+def teach(image: Image, teacher: Teacher, *, progress: Progress | None = None) -> Lesson:
     """The teacher's boundary map of an image, as a lesson for a student."""
     image = image.load()
     boundary = look_around(

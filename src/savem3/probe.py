@@ -11,11 +11,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import numpy as np
+from jaxtyping import UInt8
+
 from savem3.blocks import Failure, Processes, Product, Stage, survey
+from savem3.graphcut import PromptRecipe, Witness
 from savem3.grid import Box, Shape
 from savem3.pipeline import Settings
 from savem3.predict import Draw, View, predict_box, student_views
 from savem3.predict.views import turn_box, turn_shape
+from savem3.prompt import PointPrompt
 from savem3.stages import Outputs, stages_of
 from savem3.tiles import Blocks, Tile
 from savem3.volume import BoundaryMap
@@ -25,6 +30,8 @@ STEPS = 2
 """So many patches one above the other are drawn for the window on which all other stages are measured."""
 WARM_EDGE = 24
 """Edge of the cube on which each stage runs once, unmeasured, so that its loops are compiled."""
+FEW_PROMPTS, MANY_PROMPTS = 2, 66
+"""Prompts that a teacher is asked to tell its seconds a section from its seconds a prompt."""
 BYTES_A_DRAWN_VOXEL = 5
 """Of the box that a prediction is added up in; see `predict_box`."""
 
@@ -36,7 +43,8 @@ class Call:
     Parameters
     ----------
     voxels
-        That it read; of a prediction, those of the patches that the network saw.
+        That it read; of a prediction, those of the patches that the network saw; of a teacher, how many prompts it
+        answered.
     seconds, cpu_seconds
         By the clock, and of all threads.
     memory_bytes
@@ -96,6 +104,10 @@ class Probe:
         By the window as one block, and in blocks of half its edges.
     seconds
         All of it, by the clock.
+    answers
+        Few and many prompts on one section; absent where nothing is asked.
+    asked_voxels
+        Of that section.
     """
 
     start: Call
@@ -106,6 +118,8 @@ class Probe:
     survey: Call
     left: tuple[Left, ...]
     seconds: float
+    answers: tuple[Call, ...] = ()
+    asked_voxels: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +142,13 @@ class Measure:
         The block function of the run's prediction.
     settings
         Of the run.
+    witness
+        Who will be asked, where the settings want prompts.
     """
 
     draw: Draw
     settings: Settings
+    witness: Witness | None = None
 
     def __call__(self, folder: str, /) -> Probe:
         draw, begun = self.draw, time.monotonic()
@@ -151,11 +168,14 @@ class Measure:
         z, y, x = (min(WARM_EDGE, n) for n in boundary.grid.shape)
         _reconstruct(boundary.crop(Box((0, 0, 0), (z, y, x))), Path(folder) / "warm", self.settings, cuts=2)
         left = [_reconstruct(boundary, Path(folder) / str(cuts), self.settings, cuts=cuts) for cuts in (1, 2)]
+        section = window.read(Box((0, 0, 0), (1, *window.grid.shape[1:])))[0]
+        answers = () if self.witness is None else _ask(self.witness, section)
         seconds = time.monotonic() - begun
-        return Probe(start, worker, resting, compiled, (first, *patches), counted, tuple(left), seconds)
+        seen = (first, *patches)
+        return Probe(start, worker, resting, compiled, seen, counted, tuple(left), seconds, answers, section.size)
 
 
-def probe(draw: Draw, *, settings: Settings) -> Probe:
+def probe(draw: Draw, *, settings: Settings, witness: Witness | None = None) -> Probe:
     """Measure a run on its own volume, in a fresh process; takes some ten seconds and leaves nothing.
 
     Parameters
@@ -164,6 +184,8 @@ def probe(draw: Draw, *, settings: Settings) -> Probe:
         The block function of prediction, for the whole volume.
     settings
         Of the run.
+    witness
+        Who will be asked, where the settings want prompts.
 
     Raises
     ------
@@ -172,7 +194,7 @@ def probe(draw: Draw, *, settings: Settings) -> Probe:
     """
     begun = time.monotonic()
     with TemporaryDirectory(prefix="savem3-plan-") as folder:
-        for outcome in Processes(1).run(Measure(draw, settings), [folder]):
+        for outcome in Processes(1).run(Measure(draw, settings, witness), [folder]):
             if isinstance(outcome, Failure):
                 last = outcome.trace.strip().splitlines()[-1]
                 raise ValueError(f"a window in the middle of the volume must be reconstructible, got: {last}")
@@ -227,11 +249,23 @@ def _owned(view: View, shape: Shape, *, steps: int) -> Box:
     return turn_box(box, axis=view.axis)
 
 
+def _ask(witness: Witness, section: UInt8[np.ndarray, "y x"]) -> tuple[Call, ...]:
+    """Have one section encoded and few, then many prompts answered, each time anew; the first time does not count."""
+    prompter, calls, (height, width) = witness.prompter(), [], section.shape
+    for number in (FEW_PROMPTS, FEW_PROMPTS, MANY_PROMPTS):
+        step = (np.arange(number) + 0.5) / number
+        y, x = (step * height).tolist(), (step * width).tolist()
+        with _taking(number) as call:
+            prompter.ask(section, [PointPrompt(0, (a,), (b,), (True,)) for a, b in zip(y, x, strict=True)])
+        calls.append(call)
+    return tuple(calls[1:])
+
+
 def _reconstruct(boundary: BoundaryMap, folder: Path, settings: Settings, *, cuts: int) -> Left:
     """Go through all stages on a window, in blocks of 1/``cuts`` of its edges, and measure each call."""
     grid = boundary.grid
     z, y, x = (-(-n // cuts) for n in grid.shape)
-    outputs = Outputs(folder, grid, replace(settings, block=(z, y, x)))
+    outputs = Outputs(folder, grid, replace(settings, block=(z, y, x), prompts=PromptRecipe()))
     stages, calls = stages_of(Known(boundary), outputs), dict[str, list[Call]]()
     for stage in stages:
         calls.setdefault(kind_of(stage.name), []).extend(_perform(stage))

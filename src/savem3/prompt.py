@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, UInt8
@@ -52,10 +53,22 @@ Prompt = PointPrompt | BoxPrompt | MaskPrompt
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A mask and how well the model believes it fits: its predicted IoU, 0–1."""
+    """A mask and how far it can be believed.
+
+    Parameters
+    ----------
+    mask
+        Where the object is.
+    predicted_iou
+        How well the model believes that it fits, 0–1.
+    stability
+        IoU of the masks that a logit 1 higher and 1 lower would have given, 0–1: near 1 where the edge is sharp.
+        Source: SAM's stability score, offset 1.
+    """
 
     mask: Bool[np.ndarray, "y x"]
     predicted_iou: float
+    stability: float = 1.0
 
 
 @runtime_checkable
@@ -64,4 +77,21 @@ class Prompter(Protocol):
 
     def ask(self, section: UInt8[np.ndarray, "y x"], prompts: list[Prompt]) -> list[Answer]:
         """One answer for each prompt, in order; the section is encoded once."""
+        ...
+
+
+@runtime_checkable
+class Proposer(Prompter, Protocol):
+    """Answers any number of prompts on a section that it has encoded once, and may propose several masks for each."""
+
+    def encode(self, section: UInt8[np.ndarray, "y x"]) -> Any:
+        """What prompts on this section are answered from; any size."""
+        ...
+
+    def answer(self, encoded: Any, prompts: Sequence[Prompt]) -> list[Answer]:
+        """One answer for each prompt, in order."""
+        ...
+
+    def propose(self, encoded: Any, prompts: Sequence[Prompt]) -> list[list[Answer]]:
+        """All masks that each prompt may mean: SAM draws three (whole, part, part of the part), others one."""
         ...

@@ -6,14 +6,27 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from savem3.blocks import BlockFunction, Coarsen, Stage
-from savem3.graphcut import CUTTERS, CollectFaces, Cut, Relabel
+from savem3.blocks import BlockFunction, Coarsen, Product, Stage
+from savem3.graphcut import (
+    CUTTERS,
+    Ask,
+    Choose,
+    CollectContacts,
+    CollectFaces,
+    Cut,
+    CutHeard,
+    Relabel,
+    SumSections,
+    SumVectors,
+    Weigh,
+    Witness,
+)
 from savem3.grid import Grid
 from savem3.oversegment import Drain, Fragment, Settle, halo_of
 from savem3.pipeline import Settings
 from savem3.predict import fit_block
 from savem3.store import PyramidFile, VoxelFile
-from savem3.tiles import Blocks
+from savem3.tiles import Blocks, Tile
 from savem3.volume import BoundaryMap, Labels
 
 
@@ -78,7 +91,7 @@ class Outputs:
         return self.folder / "scratch" / name
 
 
-def stages_of(draw: BlockFunction, out: Outputs) -> list[Stage]:
+def stages_of(draw: BlockFunction, out: Outputs, witness: Witness | None = None) -> list[Stage]:
     """All stages of a reconstruction, in their order.
 
     Parameters
@@ -87,8 +100,10 @@ def stages_of(draw: BlockFunction, out: Outputs) -> list[Stage]:
         The block function of prediction.
     out
         Where everything goes, and by which settings.
+    witness
+        Who is asked, where the settings want prompts.
     """
-    return [*predict_stages(draw, out), *oversegment_stages(out), *cut_stages(out)]
+    return [*predict_stages(draw, out), *oversegment_stages(out), *cut_stages(out, witness=witness)]
 
 
 def predict_stages(draw: BlockFunction, out: Outputs) -> list[Stage]:
@@ -134,7 +149,12 @@ def oversegment_stages(out: Outputs, boundary: BoundaryMap | None = None) -> lis
     return [drain, settle, fragment, *_coarser("fragments", "fragments", out.fragments)]
 
 
-def cut_stages(out: Outputs, fragments: Labels | None = None, boundary: BoundaryMap | None = None) -> list[Stage]:
+def cut_stages(
+    out: Outputs,
+    fragments: Labels | None = None,
+    boundary: BoundaryMap | None = None,
+    witness: Witness | None = None,
+) -> list[Stage]:
     """Faces, the region graph and its cut, neurons; of the run's own volumes where none are given."""
     pieces = fragments or Labels(out.fragments.levels[0].voxels, out.grid)
     membranes = boundary or BoundaryMap(out.boundary.levels[0].voxels, out.grid)
@@ -147,13 +167,7 @@ def cut_stages(out: Outputs, fragments: Labels | None = None, boundary: Boundary
         reads=("predict", "fragments"),
         scratch=True,
     )
-    cut = Stage(
-        "cut",
-        _whole(out.grid),
-        Cut(faces.table_files, CUTTERS[out.settings.cutter], out.settings.beta),
-        tables=out.graph,
-        reads=("faces",),
-    )
+    *asked, cut = _heard_stages(out, pieces, faces, witness) if out.settings.prompts.is_wanted else [_cut(out, faces)]
     labels = Stage(
         "labels",
         tiles,
@@ -161,7 +175,70 @@ def cut_stages(out: Outputs, fragments: Labels | None = None, boundary: Boundary
         {"labels": out.labels.levels[0]},
         reads=("fragments", "cut"),
     )
-    return [faces, cut, labels, *_coarser("labels", "labels", out.labels)]
+    return [faces, *asked, cut, labels, *_coarser("labels", "labels", out.labels)]
+
+
+def _cut(out: Outputs, faces: Stage) -> Stage:
+    """The cut by the boundary alone."""
+    function = Cut(faces.table_files, CUTTERS[out.settings.cutter], out.settings.beta)
+    return Stage("cut", _whole(out.grid), function, tables=out.graph, reads=("faces",))
+
+
+def _heard_stages(out: Outputs, fragments: Labels, faces: Stage, witness: Witness | None) -> list[Stage]:
+    """What is asked, the answers, and the cut that hears them; sections are blocks where somebody looks at them."""
+    recipe, whole = out.settings.prompts, _whole(out.grid)
+    weigh = Stage(
+        "weigh",
+        whole,
+        Weigh(faces.table_files, out.settings.beta, recipe.ask),
+        tables=out.scratch("weighed") / "graph.safetensors",
+        reads=("faces",),
+        scratch=True,
+    )
+    contacts = Stage(
+        "contacts",
+        Blocks(out.grid.shape, out.settings.block),
+        CollectContacts(fragments, weigh.table_of(0)),
+        tables=out.scratch("contacts"),
+        reads=("fragments", "weigh"),
+        scratch=True,
+    )
+    choose = Stage(
+        "choose",
+        whole,
+        Choose(weigh.table_of(0), contacts.table_files, recipe.ask),
+        tables=out.scratch("chosen") / "plan.safetensors",
+        reads=("weigh", "contacts"),
+        scratch=True,
+    )
+    vectors, ask = _witness_stages(out, fragments, choose, witness)
+    function = CutHeard(weigh.table_of(0), ask.table_files, vectors.table_files, CUTTERS[out.settings.solver], recipe)
+    cut = Stage("cut", whole, function, tables=out.graph, reads=("weigh", "vectors", "ask"))
+    return [weigh, contacts, choose, vectors, ask, cut]
+
+
+def _witness_stages(out: Outputs, fragments: Labels, choose: Stage, witness: Witness | None) -> tuple[Stage, Stage]:
+    """Feature vectors of the fragments, and answers; where nobody is named, stages that are there but cannot be done.
+
+    Neural networks compute here, whose last bits may depend on what they see at once: so a block is a section of the
+    volume, whatever the blocks of the run.
+    """
+    recipe, chosen = out.settings.prompts, choose.table_of(0)
+    look: BlockFunction = _nobody
+    answer: BlockFunction = _nobody
+    if witness is not None:
+        sums = SumVectors(witness.image, fragments, witness.teacher, witness.intensity)
+        look = SumSections(sums, None if recipe.weighs_features else chosen)
+        answer = Ask(witness, fragments, chosen, recipe.ask)
+    sections = Blocks(out.grid.shape, (1, *out.grid.shape[1:]))
+    reads = ("fragments", "choose")
+    vectors = Stage("vectors", sections, look, tables=out.scratch("vectors"), reads=reads, scratch=True)
+    ask = Stage("ask", sections, answer, tables=out.scratch("answers"), reads=reads, scratch=True)
+    return vectors, ask
+
+
+def _nobody(tile: Tile) -> Product:
+    raise AssertionError("a witness must be named before prompts can be asked")
 
 
 def _coarser(name: str, finest: str, pyramid: PyramidFile) -> Iterator[Stage]:

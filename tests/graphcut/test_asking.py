@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from planted import SHAPE, Guesser, Oracle, blank_image, lying_volume, stacked_volume, weighed
 
-from savem3.graphcut.asking import AskSections, ask_sections, deepest_points, erode, lay_over, make_prompts
+from savem3.graphcut.asking import AskSections, ask_sections, crop, deepest_points, erode, find_pieces, lay_over
 from savem3.graphcut.evidence import ONE, join_evidence
 from savem3.graphcut.prompting import AskRecipe, Plan
 from savem3.grid import Box
@@ -73,7 +73,8 @@ def test_a_block_must_be_one_whole_section():
 def test_a_mask_prompt_is_its_fragment_eroded_or_whole_where_nothing_would_be_left():
     labels = np.zeros((7, 9), np.uint64)
     labels[1:4, 1:6], labels[5, 2:8] = 4, 7
-    thick, thin = make_prompts(labels, np.array([4, 7]), z=3, recipe=AskRecipe(points=0, erosion=1))
+    pieces = find_pieces(labels)
+    thick, thin = (pieces.prompt(n, z=3, recipe=AskRecipe(points=0, erosion=1)) for n in (4, 7))
     assert thick.z == thin.z == 3
     assert np.argwhere(thick.mask).tolist() == [[2, 2], [2, 3], [2, 4]]
     assert np.array_equal(thin.mask, labels == 7)
@@ -82,7 +83,7 @@ def test_a_mask_prompt_is_its_fragment_eroded_or_whole_where_nothing_would_be_le
 def test_point_prompts_lie_deep_inside_and_apart_from_each_other():
     labels = np.zeros((7, 19), np.uint64)
     labels[1:6, 1:6], labels[3, 6:12], labels[1:6, 12:17] = 5, 5, 5
-    (prompt,) = make_prompts(labels, np.array([5]), z=0, recipe=AskRecipe(points=2))
+    prompt = find_pieces(labels).prompt(5, z=0, recipe=AskRecipe(points=2))
     assert (prompt.y, prompt.x, prompt.inside) == ((3.0, 3.0), (3.0, 14.0), (True, True))
     assert len(deepest_points(np.ones((1, 1), bool), number=5)) == 1
 
@@ -95,7 +96,7 @@ def test_eroding_by_nothing_changes_nothing():
 def test_overlap_is_common_pixels_by_pixels_of_either_and_weight_the_product_of_beliefs():
     masks = [np.zeros((3, 5), bool) for _ in range(3)]
     masks[0][0, :4], masks[1][0, 2:5] = True, True
-    answers = [Answer(mask, iou) for mask, iou in zip(masks, (0.5, 1.5, 1.0), strict=True)]
+    answers = [crop(Answer(mask, iou)) for mask, iou in zip(masks, (0.5, 1.5, 1.0), strict=True)]
     weights, overlaps = lay_over(answers, np.array([[0, 1], [0, 0], [0, 2]]))
     assert weights.tolist() == [ONE // 2, ONE // 4, 0]
     assert overlaps.tolist()[:2] == [2 * ONE // 5, ONE]
@@ -104,6 +105,4 @@ def test_overlap_is_common_pixels_by_pixels_of_either_and_weight_the_product_of_
 def test_answers_by_chance_go_through_as_well():
     tables = asked(stacked_volume(), Guesser(0))
     assert join_evidence(tables).count.sum() > 50
-    assert isinstance(
-        make_prompts(np.ones((2, 3), np.uint64), np.array([1]), z=0, recipe=AskRecipe(points=0))[0], MaskPrompt
-    )
+    assert isinstance(find_pieces(np.ones((2, 3), np.uint64)).prompt(1, z=0, recipe=AskRecipe(points=0)), MaskPrompt)

@@ -45,12 +45,12 @@ def test_background_and_pairs_that_nobody_asked_for_are_left_out():
     assert rows_of(find_contacts(volume([[[1, 2]]]), pairs())) == []
 
 
-@given(seed=st.integers(0, 99), sections=st.integers(1, 6), workers=st.integers(1, 3))
-def test_blocks_and_workers_change_nothing(seed, sections, workers):
+@given(seed=st.integers(0, 99), block=st.tuples(*(st.integers(1, n) for n in (6, 5, 8))), workers=st.integers(1, 3))
+def test_blocks_and_workers_change_nothing(seed, block, workers):
     labels = volume(np.random.default_rng(seed).integers(0, 6, (5, 4, 7)))
     wanted = pairs(*[(u, v) for u in range(1, 6) for v in range(u + 1, 6)])
-    found = find_contacts(labels, wanted, sections=sections, workers=workers)
-    assert rows_of(found) == rows_of(find_contacts(labels, wanted, sections=5))
+    found = find_contacts(labels, wanted, block=block, workers=workers)
+    assert rows_of(found) == rows_of(find_contacts(labels, wanted, block=(5, 4, 7)))
     assert found.faces.sum() == faces_between(labels.voxels)
 
 

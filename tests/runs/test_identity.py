@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from savem3.blocks import survey
+from savem3.graphcut import AskRecipe, EnergyRecipe, PromptRecipe
 from savem3.grid import Grid
 from savem3.identity import differences, digest_of, identity_of, outputs_of
 from savem3.oversegment import OversegmentRecipe
@@ -11,6 +12,7 @@ from savem3.pipeline import Settings
 from savem3.volume import Image
 
 GRID = Grid((5, 7, 9), (30.0, 6.0, 4.0), (0.0, 60.0, 4.0))
+ASKED = PromptRecipe(AskRecipe(prompts=7), EnergyRecipe(features=0.5))
 SETTINGS = Settings(0.4, cutter="mean", block=(4, 5, 6), oversegment=OversegmentRecipe(dynamics=900))
 
 
@@ -29,6 +31,11 @@ def test_the_outputs_of_a_run_follow_from_its_record(seen):
     assert settings == replace(SETTINGS, device=settings.device, threads=settings.threads)
 
 
+def test_what_was_asked_follows_from_the_record_too(seen):
+    _, settings = outputs_of(identity(seen, replace(SETTINGS, prompts=ASKED)))
+    assert settings.prompts == ASKED
+
+
 def test_threads_are_no_part_of_it(seen):
     assert identity(seen, replace(SETTINGS, threads=7)) == identity(seen)
 
@@ -41,6 +48,8 @@ def test_threads_are_no_part_of_it(seen):
         ({"settings": replace(SETTINGS, block=(4, 5, 7))}, "settings.block"),
         ({"settings": replace(SETTINGS, oversegment=OversegmentRecipe(dynamics=901))}, "settings.oversegment.dynamics"),
         ({"settings": replace(SETTINGS, predict=replace(SETTINGS.predict, mirrors=2))}, "settings.predict.mirrors"),
+        ({"settings": replace(SETTINGS, prompts=PromptRecipe(energy="paper"))}, "settings.prompts.energy"),
+        ({"settings": replace(SETTINGS, prompts=PromptRecipe(AskRecipe(prompts=8)))}, "settings.prompts.ask.prompts"),
         ({"grid": replace(GRID, voxel_size=(30.0, 6.0, 5.0))}, "input.voxel_size"),
         ({"model": "b"}, "models.savem3-fast"),
         ({"steps": 5}, "settings.adapt_steps"),

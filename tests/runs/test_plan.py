@@ -1,11 +1,13 @@
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from savem3.cli import run
 from savem3.forecast import Line, forecast, line_through, patched_voxels, read_along, with_seams
+from savem3.graphcut import AskRecipe, PromptRecipe
 from savem3.grid import Grid
 from savem3.pipeline import Settings
 from savem3.plan import Crew, Needs, Room, compare, needs_of, room_for, size_text
@@ -104,6 +106,24 @@ def test_every_stage_of_the_run_has_a_row_and_takes_what_its_line_says():
     assert labels.cpu_seconds == pytest.approx(64 + 42.0)
     assert labels.call_bytes == pytest.approx(8 * 30 * 125 * 175)
     assert row(made, "predict").seconds > 4.0 + GRID.voxels / 1e6 * 0.5
+
+
+def test_prompts_take_so_much_for_each_section_that_is_seen_and_each_answer():
+    asked = replace(MEASURED, answers=(Call(2, 0.5, 0.5, 100), Call(12, 1.5, 1.5, 300)), asked_voxels=70_000)
+    recipe = PromptRecipe(AskRecipe(prompts=50))
+    settings = Settings(0.5, block=(30, 125, 175), prompts=recipe)
+    made = forecast(asked, GRID, settings=settings, crew=Crew(2))
+    stages = stages_of(lambda tile: None, Outputs(Path("run"), GRID, settings))
+    assert [row.stage for row in made.rows] == ["start", "survey", *(stage.name for stage in stages), "report"]
+    sections, scale = 25, 500 * 700 / 70_000
+    assert row(made, "vectors").cpu_seconds == pytest.approx(sections * scale * 0.3)
+    assert row(made, "ask").cpu_seconds == pytest.approx(sections * scale * 0.3 + 50 * 0.1)
+    assert row(made, "ask").seconds == pytest.approx(row(made, "ask").cpu_seconds / 2)
+    assert row(made, "ask").call_bytes == pytest.approx(2 * scale * 300)
+    assert row(made, "contacts").seconds == pytest.approx(row(made, "faces").seconds)
+    every = replace(settings, prompts=replace(recipe, energy="paper"))
+    every_section = forecast(asked, GRID, settings=every, crew=Crew(2))
+    assert row(every_section, "vectors").cpu_seconds == pytest.approx(60 * scale * 0.3)
 
 
 def test_more_workers_take_less_time_and_the_same_of_the_cores():

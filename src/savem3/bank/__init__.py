@@ -2,13 +2,17 @@
 
 Section 2 of the method. One file per family of datasets; the table `DATASETS` names every card.
 `make_synthetic` draws a sample from a seed instead of a file;
-`refuse_leakage` keeps the tissue of a test set out of training.
+`refuse_leakage` keeps the tissue of a test set out of training;
+`plan_epoch` draws equally many instances from each imaging method.
 """
 
 from __future__ import annotations
 
 from savem3.bank import fib25, gala, isbi2012, vnc
 from savem3.bank.card import Card, Truth, load_image, load_sample, refuse_leakage
+from savem3.bank.instances import Annotated, InstanceIndex, SelectionRules, index_instances, mask_of
+from savem3.bank.named import card_of, keep_sections, load_named, own_sample
+from savem3.bank.sampling import PUBLISHED_QUOTAS, SectionDraws, plan_epoch, sections_of_epoch
 from savem3.bank.synthetic import make_synthetic
 from savem3.bank.targets import boundary_target, distance_target
 
@@ -29,12 +33,25 @@ DATASETS: dict[str, Card] = {
 
 __all__ = [
     "DATASETS",
+    "PUBLISHED_QUOTAS",
+    "Annotated",
     "Card",
+    "InstanceIndex",
+    "SectionDraws",
+    "SelectionRules",
     "Truth",
     "boundary_target",
+    "card_of",
     "distance_target",
+    "index_instances",
+    "keep_sections",
     "load_image",
+    "load_named",
     "load_sample",
     "make_synthetic",
+    "mask_of",
+    "own_sample",
+    "plan_epoch",
     "refuse_leakage",
+    "sections_of_epoch",
 ]

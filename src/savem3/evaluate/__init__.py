@@ -3,6 +3,7 @@
 Two volumes of labels enter: a segmentation and a truth of the same shape, in which 0 means unknown. They are counted
 once into a table of pairs (`compare`); each metric is a function of that table. `score` leaves a `Scores` with all of
 them, in bits and as errors (0 is perfect), and says what an unsegmented voxel counted as.
+Single masks are compared by `iou` and `boundary_iou` (1 is perfect).
 """
 
 from collections.abc import Callable
@@ -18,6 +19,7 @@ from savem3.evaluate.contingency import (
     settle_unsegmented,
 )
 from savem3.evaluate.cremi import cremi_score
+from savem3.evaluate.masks import band_of, boundary_iou, depth_of, iou
 from savem3.evaluate.oracle import join_by_truth
 from savem3.evaluate.scores import Scores, score, score_table
 from savem3.evaluate.voi import voi, voi_merge, voi_split
@@ -39,9 +41,13 @@ __all__ = [
     "Unsegmented",
     "arand_cremi",
     "arand_skimage",
+    "band_of",
+    "boundary_iou",
     "compare",
     "count_pairs",
     "cremi_score",
+    "depth_of",
+    "iou",
     "join_by_truth",
     "merge_tables",
     "relabel_components",

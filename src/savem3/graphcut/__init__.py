@@ -4,7 +4,8 @@ Enters: `Labels` of fragments and a `BoundaryMap` on one grid; `boundary_from` m
 `Labels` of objects, 1 to k, each a union of whole fragments. In three steps: `region_graph` sums the boundary over
 touching faces, `weigh_edges` says what speaks for joining (cost > 0 joins), `cut` partitions the graph by one of
 `CUTTERS`. Where fragments lie in one section each, `LINKERS` join them from section to section. Before the cut, a
-`Prompter` may be asked about doubtful contacts (`ask_sections`), and what it says joins the costs (`add_evidence`).
+`Prompter` may be asked about doubtful contacts (`ask_sections`), and what it says joins the costs (`hear`); `Weigh`,
+`Choose`, `Ask` and `CutHeard` do the same on disk, block by block.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from savem3.blocks import Progress
 from savem3.graphcut.agglomerate import agglomerate
 from savem3.graphcut.asking import AskSections, ask_sections
 from savem3.graphcut.calibrate import calibrate, calibrate_beta, calibrate_weights
+from savem3.graphcut.choosing import Ask, Choose, CutHeard, Weigh
 from savem3.graphcut.clusters import Cutter
+from savem3.graphcut.contacts import CollectContacts, find_contacts
 from savem3.graphcut.contract import contract, part_of, refine
 from savem3.graphcut.cutting import Cut, cut_graph, graph_in
 from savem3.graphcut.domains import agglomerate_in_domains, cut_in_domains
@@ -27,6 +30,7 @@ from savem3.graphcut.evidence import Evidence, join_evidence
 from savem3.graphcut.foreign import boundary_from
 from savem3.graphcut.gasp import gasp_mean, gasp_sum
 from savem3.graphcut.graph import CollectFaces, join_graph, region_graph
+from savem3.graphcut.hearing import PromptRecipe, Witness, hear
 from savem3.graphcut.histogram import CountValues, join_histograms, with_histogram
 from savem3.graphcut.lifted import lifted, lifted_energy_of
 from savem3.graphcut.links import link_by_confidence, link_by_iou
@@ -39,7 +43,8 @@ from savem3.graphcut.prompting import AskRecipe
 from savem3.graphcut.quantile import median, quantile
 from savem3.graphcut.relabel import Relabel, relabel
 from savem3.graphcut.sections import sections_first
-from savem3.graphcut.vectors import SumVectors, join_vectors, node_vectors
+from savem3.graphcut.vectors import SumSections, SumVectors, join_vectors, node_vectors
+from savem3.graphcut.waterz import agglomerate_by_waterz, by_waterz
 from savem3.graphcut.weigh import weigh_edges
 from savem3.grid import Shape
 from savem3.regions import RegionGraph
@@ -101,24 +106,34 @@ def cut(
 __all__ = [
     "CUTTERS",
     "LINKERS",
+    "Ask",
     "AskRecipe",
     "AskSections",
+    "Choose",
+    "CollectContacts",
     "CollectFaces",
     "CountValues",
     "Cut",
+    "CutHeard",
     "Cutter",
     "EnergyRecipe",
     "Evidence",
     "Linker",
     "Place",
+    "PromptRecipe",
     "Relabel",
+    "SumSections",
     "SumVectors",
+    "Weigh",
+    "Witness",
     "add_evidence",
     "add_published",
     "agglomerate",
+    "agglomerate_by_waterz",
     "agglomerate_in_domains",
     "ask_sections",
     "boundary_from",
+    "by_waterz",
     "calibrate",
     "calibrate_beta",
     "calibrate_weights",
@@ -128,9 +143,11 @@ __all__ = [
     "cut_in_domains",
     "domains_of",
     "energy_of",
+    "find_contacts",
     "gasp_mean",
     "gasp_sum",
     "graph_in",
+    "hear",
     "join_evidence",
     "join_graph",
     "join_histograms",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int64, UInt8, UInt64
+from jaxtyping import Bool, Int64, UInt64
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -16,7 +16,7 @@ from savem3.graphcut.contacts import find_contacts
 from savem3.graphcut.evidence import ONE, sum_observations
 from savem3.graphcut.prompting import LABEL_BITS, AskRecipe, Plan, doubtful, plan_prompts
 from savem3.grid import Box
-from savem3.prompt import Answer, MaskPrompt, PointPrompt, Prompt, Prompter
+from savem3.prompt import Answer, MaskPrompt, PointPrompt, Prompt, Prompter, Proposer
 from savem3.regions import RegionGraph
 from savem3.tiles import Tile, split
 from savem3.volume import Image, Labels
@@ -25,6 +25,9 @@ ReadPrompter = Callable[[], Prompter]
 """Gives a prompter in the process that needs it."""
 
 Mask = Bool[np.ndarray, "y x"]
+
+AT_ONCE = 64
+"""Prompts that are made and answered together: each answer is as large as its section until it is cropped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +67,52 @@ class AskSections:
         keys, place = np.unique(rows.keys, return_inverse=True)
         answers = self._ask(z, keys) if len(keys) else []
         weights, overlaps = lay_over(answers, place.reshape(-1, 2))
-        return Product(tables=sum_observations(rows.pairs, weights, overlaps))
+        summed = sum_observations(rows.pairs, weights, overlaps)
+        return Product(tables={**summed, "prompts": np.array([len(keys)])})
 
-    def _ask(self, z: int, keys: Int64[np.ndarray, " prompt"]) -> list[Answer]:
-        """Answers in the order of the prompts' keys."""
+    def _ask(self, z: int, keys: Int64[np.ndarray, " prompt"]) -> list[Seen]:
+        """Answers in the order of the prompts' keys; a section is encoded once, however many prompts there are."""
         section = self.image.read(_section(z, self.image.grid.shape))[0]
-        names, sources = (keys // 3) & (2**LABEL_BITS - 1), z + keys % 3 - 1
-        prompts: dict[int, Prompt] = {}
-        for source in np.unique(sources):
-            labels = self.fragments.read(_section(int(source), self.fragments.grid.shape))[0]
-            chosen = np.flatnonzero(sources == source)
-            made = make_prompts(labels, names[chosen], z=z, recipe=self.recipe)
-            prompts.update(zip(chosen.tolist(), made, strict=True))
-        return self.prompter().ask(section, [prompts[i] for i in range(len(keys))])
+        names, sources = ((keys // 3) & (2**LABEL_BITS - 1)).tolist(), (z + keys % 3 - 1).tolist()
+        pieces = {s: find_pieces(self.fragments.read(_section(s, self.fragments.grid.shape))[0]) for s in set(sources)}
+
+        def made(part: slice) -> list[Prompt]:
+            chosen = zip(names[part], sources[part], strict=True)
+            return [pieces[source].prompt(name, z=z, recipe=self.recipe) for name, source in chosen]
+
+        prompter, parts = self.prompter(), [slice(i, i + AT_ONCE) for i in range(0, len(keys), AT_ONCE)]
+        if not isinstance(prompter, Proposer):
+            return [crop(answer) for answer in prompter.ask(section, made(slice(None)))]
+        encoded = prompter.encode(section)
+        return [crop(answer) for part in parts for answer in prompter.answer(encoded, made(part))]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An answer without the empty rest of its section.
+
+    Parameters
+    ----------
+    start
+        The first pixel of the mask in the section, y and x.
+    mask
+        The smallest box that holds all of it.
+    predicted_iou
+        See `Answer`.
+    """
+
+    start: tuple[int, int]
+    mask: Mask
+    predicted_iou: float
+
+
+def crop(answer: Answer) -> Seen:
+    """The answer cropped to its pixels, so that a section may have any number of answers."""
+    rows, columns = (np.flatnonzero(answer.mask.any(axis)) for axis in (1, 0))
+    if not len(rows):
+        return Seen((0, 0), np.zeros((0, 0), bool), answer.predicted_iou)
+    y, x = int(rows[0]), int(columns[0])
+    return Seen((y, x), answer.mask[y : rows[-1] + 1, x : columns[-1] + 1].copy(), answer.predicted_iou)
 
 
 def ask_sections(
@@ -117,23 +153,37 @@ def ask_sections(
     return [product.tables for product in each(tiles, ask, workers=workers, progress=progress)]
 
 
-def make_prompts(
-    labels: UInt64[np.ndarray, "y x"], names: Int64[np.ndarray, " prompt"], *, z: int, recipe: AskRecipe
-) -> list[Prompt]:
-    """One prompt for each named fragment, from where it lies in ``labels``, to be asked on section z."""
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """The fragments of one section.
+
+    Parameters
+    ----------
+    labels
+        Of the section.
+    boxes
+        The smallest box around each label.
+    """
+
+    labels: UInt64[np.ndarray, "y x"]
+    boxes: Mapping[int, tuple[slice, slice]]
+
+    def prompt(self, name: int, *, z: int, recipe: AskRecipe) -> Prompt:
+        """A prompt for one fragment, from where it lies here, to be asked on section z."""
+        box = self.boxes[name]
+        own = self.labels[box] == name
+        if recipe.points:
+            return _points(own, box, z=z, number=recipe.points)
+        mask = np.zeros(self.labels.shape, bool)
+        mask[box] = erode(own, recipe.erosion)
+        return MaskPrompt(z, mask)
+
+
+def find_pieces(labels: UInt64[np.ndarray, "y x"]) -> Pieces:
+    """Where each fragment of a section lies."""
     present, compact = np.unique(labels, return_inverse=True)
     boxes = ndimage.find_objects(compact.reshape(labels.shape) + 1)
-    prompts: list[Prompt] = []
-    for name, place in zip(names.tolist(), np.searchsorted(present, names.astype(np.uint64)), strict=True):
-        box = boxes[place]
-        own = labels[box] == name
-        if recipe.points:
-            prompts.append(_points(own, box, z=z, number=recipe.points))
-        else:
-            mask = np.zeros(labels.shape, bool)
-            mask[box] = erode(own, recipe.erosion)
-            prompts.append(MaskPrompt(z, mask))
-    return prompts
+    return Pieces(labels, dict(zip(present.tolist(), boxes, strict=True)))
 
 
 def erode(mask: Mask, pixels: int) -> Mask:
@@ -161,7 +211,7 @@ def deepest_points(mask: Mask, *, number: int) -> Int64[np.ndarray, "point 2"]:
 
 
 def lay_over(
-    answers: list[Answer], pairs: Int64[np.ndarray, "row 2"]
+    answers: list[Seen], pairs: Int64[np.ndarray, "row 2"]
 ) -> tuple[Int64[np.ndarray, " row"], Int64[np.ndarray, " row"]]:
     """Weight and overlap of each two answers, in fixed point: predicted IoUs multiplied, and their IoU.
 
@@ -169,17 +219,24 @@ def lay_over(
     """
     if not len(pairs):
         return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    packed = np.stack([np.packbits(answer.mask) for answer in answers])
     belief = np.array([round(min(max(answer.predicted_iou, 0.0), 1.0) * ONE) for answer in answers], np.int64)
-    area = _count(packed)
+    area = np.array([np.count_nonzero(answer.mask) for answer in answers], np.int64)
     belief[area == 0] = 0
     u, v = pairs.T
-    common = np.array([_count(packed[a] & packed[b]) for a, b in pairs], np.int64)
+    common = np.array([_common(answers[a], answers[b]) for a, b in pairs], np.int64)
     return belief[u] * belief[v] // ONE, common * ONE // np.maximum(area[u] + area[v] - common, 1)
 
 
-def _count(packed: UInt8[np.ndarray, "*some byte"]) -> Int64[np.ndarray, "*some"]:
-    return np.asarray(np.bitwise_count(packed).sum(-1, dtype=np.int64))
+def _common(one: Seen, other: Seen) -> int:
+    """Pixels that two answers share."""
+    starts = [max(a, b) for a, b in zip(one.start, other.start, strict=True)]
+    stops = [min(m.start[i] + m.mask.shape[i] for m in (one, other)) for i in (0, 1)]
+    if any(a >= b for a, b in zip(starts, stops, strict=True)):
+        return 0
+    here, there = (
+        m.mask[tuple(slice(a - s, b - s) for a, b, s in zip(starts, stops, m.start, strict=True))] for m in (one, other)
+    )
+    return int(np.count_nonzero(here & there))
 
 
 def _points(own: Mask, box: tuple[slice, slice], *, z: int, number: int) -> PointPrompt:

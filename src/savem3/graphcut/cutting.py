@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,6 +76,6 @@ def columns_of(graph: RegionGraph) -> dict[str, NDArray[Any]]:
     return {name: values for name, values in columns.items() if values is not None}
 
 
-def graph_in(table: Table) -> RegionGraph:
-    """The graph in a table that `columns_of` made, in memory."""
-    return RegionGraph(**{name: np.asarray(table[name][...]) for name in ARRAYS})
+def graph_in(table: Table, *, columns: Sequence[str] = ARRAYS) -> RegionGraph:
+    """The graph in a table that `columns_of` made, in memory; of some of its columns, where it has not all."""
+    return RegionGraph(**{name: np.asarray(table[name][...]) for name in columns})

@@ -14,6 +14,10 @@ from savem3.regions import RegionGraph
 LABEL_BITS = 36
 """A prompt's key holds its fragment in this many bits; 27 are left for the section."""
 
+EDGES_A_PROMPT = 8
+"""So many doubtful edges are looked at for each allowed prompt. In a section, fragments touch about 3 others each, of
+a higher number; the rest makes up for contacts that are too small to ask about."""
+
 
 @dataclass(frozen=True, slots=True)
 class AskRecipe:
@@ -105,12 +109,12 @@ def doubtful(graph: RegionGraph, *, recipe: AskRecipe) -> Int64[np.ndarray, " as
 
     What depends on an edge is the number of voxels that its cost is expected to put on the wrong side: those of its
     smaller fragment, times the chance 1 / (1 + e^|cost|) that the cost has the wrong sign. Of equals, the edge with
-    more faces goes first.
+    more faces goes first. No more than `EDGES_A_PROMPT` edges are named for each prompt that the recipe allows.
     """
     costs = np.abs(costs_of(graph))
     at_stake = graph.sizes[graph.edges.astype(np.int64) - 1].min(1) / (1 + np.exp(np.minimum(costs, 700)))
     order = np.lexsort((np.arange(len(costs)), -graph.count, -at_stake))
-    return order[costs[order] < recipe.doubt]
+    return order[costs[order] < recipe.doubt][: EDGES_A_PROMPT * recipe.prompts]
 
 
 def plan_prompts(

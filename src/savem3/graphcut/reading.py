@@ -87,10 +87,15 @@ def log_odds(likeness: Float64[np.ndarray, " pair"]) -> Float64[np.ndarray, " pa
 
 
 def _regress(x: Float64[np.ndarray, " pair"], votes: Float64[np.ndarray, " pair"]) -> tuple[float, float, float]:
-    """Intercept, slope and the slope's standard error of a logistic regression, by Newton's steps."""
-    columns, answer = np.stack([np.ones(len(x)), x], 1), np.zeros(2)
+    """Intercept, slope and the slope's standard error of a logistic regression, by Newton's steps.
+
+    Sums are numpy's own, which are the same on any number of threads; those of a matrix product need not be.
+    """
+    start, slope = 0.0, 0.0
     for _ in range(STEPS):
-        chance = 1 / (1 + np.exp(-columns @ answer))
-        curvature = (columns * (chance * (1 - chance))[:, None]).T @ columns + 1e-6 * np.eye(2)
-        answer = answer + np.linalg.solve(curvature, columns.T @ (votes - chance))
-    return float(answer[0]), float(answer[1]), float(np.sqrt(np.linalg.inv(curvature)[1, 1]))
+        chance = 1 / (1 + np.exp(-(start + slope * x)))
+        weight, missing = chance * (1 - chance), votes - chance
+        a, b, c = float(weight.sum()) + 1e-6, float((weight * x).sum()), float((weight * x**2).sum()) + 1e-6
+        determinant, up, right = a * c - b * b, float(missing.sum()), float((missing * x).sum())
+        start, slope = start + (c * up - b * right) / determinant, slope + (a * right - b * up) / determinant
+    return start, slope, float(np.sqrt(a / determinant))

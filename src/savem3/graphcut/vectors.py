@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, Int64, UInt64
+from numpy.typing import NDArray
 
-from savem3.blocks import Product, Progress, Tables, each
+from savem3.blocks import Product, Progress, Table, Tables, each
 from savem3.graphcut.contacts import find_pairs
 from savem3.graphcut.reading import CERTAIN, Reading
+from savem3.grid import Box, Shape
 from savem3.regions import RegionGraph
 from savem3.teacher import Teacher
 from savem3.tiles import Tile, patch_tiles
@@ -21,6 +24,9 @@ ONE = 2**16
 
 STRIDE = 8
 """Teachers look at multiples of this many pixels."""
+
+SEEN_AT_ONCE, SHARED = (256, 256), (32, 32)
+"""The largest part of a section that a teacher sees at once, and what two parts share, along y and x."""
 
 ReadTeacher = Callable[[], Teacher]
 """Gives a teacher in the process that needs it."""
@@ -59,6 +65,32 @@ class SumVectors:
         return Product(tables={"names": names[own].astype(np.int64), "count": count[own], "total": total[own]})
 
 
+@dataclass(frozen=True, slots=True)
+class SumSections:
+    """The block function of node vectors, section by section: a block is one whole section, looked at in fixed parts.
+
+    The parts depend on the section's shape alone, so its sums do not depend on how a run is cut into blocks.
+
+    Parameters
+    ----------
+    sums
+        What becomes of a part.
+    chosen
+        A table whose ``offsets`` say how much is asked of each section; where it is nothing, a section is not looked
+        at. Absent where all sections count.
+    """
+
+    sums: SumVectors
+    chosen: Table | None = None
+
+    def __call__(self, tile: Tile) -> Product:
+        z = tile.write.start[0]
+        asked = True if self.chosen is None else bool(np.ptp(self.chosen["offsets"][z : z + 2]))
+        parts = _parts_of((1, *tile.write.shape[1:])) if asked else []
+        tables = [self.sums(Tile(_at(part.read, z), _at(part.write, z))).tables for part in parts]
+        return Product(tables=add_vectors(tables))
+
+
 def node_vectors(
     graph: RegionGraph,
     fragments: Labels,
@@ -66,8 +98,8 @@ def node_vectors(
     teacher: Teacher,
     *,
     intensity: IntensityMap,
-    tile: tuple[int, int] = (256, 256),
-    overlap: tuple[int, int] = (32, 32),
+    tile: tuple[int, int] = SEEN_AT_ONCE,
+    overlap: tuple[int, int] = SHARED,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> RegionGraph:
@@ -91,10 +123,7 @@ def node_vectors(
     Source: METHOD §7, a fragment's mean 32-channel HQ vector. Each voxel takes the vector of the feature pixel that
     covers it; which tile's, depends on the volume's shape alone.
     """
-    shape = image.grid.shape
-    patch = (1, min(tile[0], shape[1]), min(tile[1], shape[2]))
-    shared = (0, min(overlap[0], patch[1] - 1), min(overlap[1], patch[2] - 1))
-    tiles = patch_tiles(shape, patch=patch, overlap=shared)
+    tiles = _parts_of(image.grid.shape, tile=tile, overlap=overlap)
     sums = SumVectors(image, fragments, lambda: teacher, intensity)
     tables = [product.tables for product in each(tiles, sums, workers=workers, progress=progress)]
     return replace(graph, features=join_vectors(tables, nodes=len(graph.sizes)))
@@ -102,13 +131,26 @@ def node_vectors(
 
 def join_vectors(tables: Tables, *, nodes: int) -> Float32[np.ndarray, "node channel"]:
     """Mean vectors of fragments 1, 2, … from the sums of all tiles, in any order; 0 for a fragment never seen."""
-    parts = [tables[i] for i in range(len(tables))]
-    channels = max((table["total"][:].shape[1] for table in parts), default=0)
-    count, total = np.zeros(nodes + 1, np.int64), np.zeros((nodes + 1, channels), np.int64)
-    for table in parts:
-        count[table["names"][:]] += table["count"][:]
-        total[table["names"][:]] += table["total"][:]
+    count, total = np.zeros(nodes + 1, np.int64), np.zeros((nodes + 1, 0), np.int64)
+    for table in (tables[i] for i in range(len(tables))):
+        names, sums = table["names"][:], table["total"][:]
+        if len(names):
+            total = total if total.shape[1] else np.zeros((nodes + 1, sums.shape[1]), np.int64)
+            count[names] += table["count"][:]
+            total[names] += sums
     return (total[1:] / (np.maximum(count[1:], 1)[:, None] * ONE)).astype(np.float32)
+
+
+def add_vectors(tables: Sequence[Mapping[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
+    """The sums of several tables as one, names ascending."""
+    names = np.unique(np.concatenate([np.zeros(0, np.int64), *(table["names"] for table in tables)]))
+    channels = max((table["total"].shape[1] for table in tables), default=0)
+    count, total = np.zeros(len(names), np.int64), np.zeros((len(names), channels), np.int64)
+    for table in tables:
+        place = np.searchsorted(names, table["names"])
+        count[place] += table["count"]
+        total[place] += table["total"]
+    return {"names": names, "count": count, "total": total}
 
 
 def cosines(graph: RegionGraph, pairs: UInt64[np.ndarray, "pair 2"]) -> Float64[np.ndarray, " pair"]:
@@ -152,3 +194,15 @@ def _look(sections: Float32[np.ndarray, "z y x"], teacher: Teacher) -> Float32[n
     """Features of sections of any size, which are continued by their last rows and columns to multiples of 8."""
     missing = [(0, -n % STRIDE) for n in sections.shape[1:]]
     return teacher.look_at(np.pad(sections, [(0, 0), *missing], mode="edge")).feature
+
+
+def _parts_of(shape: Shape, *, tile: tuple[int, int] = SEEN_AT_ONCE, overlap: tuple[int, int] = SHARED) -> list[Tile]:
+    """What a teacher looks at, one by one; a function of the shape alone."""
+    patch = (1, min(tile[0], shape[1]), min(tile[1], shape[2]))
+    shared = (0, min(overlap[0], patch[1] - 1), min(overlap[1], patch[2] - 1))
+    return patch_tiles(shape, patch=patch, overlap=shared)
+
+
+def _at(box: Box, z: int) -> Box:
+    """A box of the first section in another one."""
+    return Box((z, *box.start[1:]), (z + 1, *box.stop[1:]))

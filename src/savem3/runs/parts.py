@@ -7,13 +7,17 @@ from pathlib import Path
 
 from savem3.blocks import Stage, survey
 from savem3.distill import StoredStudent
+from savem3.graphcut import Witness
 from savem3.pipeline import Settings, settings_for
 from savem3.plan import plan_of
-from savem3.predict import Draw
-from savem3.request import Machine, Source, Work
+from savem3.predict import Draw, choose_backend
+from savem3.request import Asking, Machine, Source, Work
+from savem3.runs.asking import find_witness, read_asked
 from savem3.runs.output import make_volume, refuse_existing
-from savem3.shipped import find_model, read_student
+from savem3.shipped import TEACHER, find_model, read_student
 from savem3.stages import Outputs, cut_stages, oversegment_stages, predict_stages
+from savem3.store import PyramidFile
+from savem3.volume import Labels
 from savem3.watch import Watch
 
 
@@ -77,27 +81,47 @@ def run_cut(
     work: Work,
     overwrite: bool,
     watch: Watch,
+    raw: str | None = None,
+    teacher: str = TEACHER,
+    asking: Asking = Asking(),
 ) -> None:
-    """Neurons from fragments and a boundary map."""
+    """Neurons from fragments and a boundary map; with prompts, a teacher looks at the raw volume as well."""
     refuse_existing(out, overwrite=overwrite)
     pieces, membranes = source.open_labels(fragments), source.open_boundary(boundary)
     if pieces.grid.shape != membranes.grid.shape:
         raise ValueError(f"boundary must have the shape of fragments {pieces.grid.shape}, got {membranes.grid.shape}")
+    settings = replace(_settings(work), beta=beta, cutter=cutter, prompts=asking.recipe_for(pieces.grid))
+    witness = None
+    if settings.prompts.is_wanted:
+        witness = _witness_of(raw, teacher, pieces, source=source, machine=machine, watch=watch)
 
     def stages(outputs: Outputs) -> list[Stage]:
-        return cut_stages(outputs, pieces, membranes)
+        return cut_stages(outputs, pieces, membranes, witness)
+
+    def result(outputs: Outputs) -> PyramidFile:
+        if settings.prompts.is_wanted:
+            asked = read_asked(outputs.graph, seconds=watch.seconds.get("ask"))
+            watch.say(asked.text, **asked.facts)
+        return outputs.labels
 
     make_volume(
-        out,
-        pieces.grid,
-        replace(_settings(work), beta=beta, cutter=cutter),
-        stages,
-        lambda outputs: outputs.labels,
-        machine=machine,
-        work=work,
-        overwrite=overwrite,
-        watch=watch,
+        out, pieces.grid, settings, stages, result, machine=machine, work=work, overwrite=overwrite, watch=watch
     )
+
+
+def _witness_of(
+    raw: str | None, teacher: str, fragments: Labels, *, source: Source, machine: Machine, watch: Watch
+) -> Witness:
+    """Who is asked about the volume that the fragments are of."""
+    if raw is None:
+        raise ValueError("--raw must name the volume that prompts are asked about, got none")
+    image = source.open_image(raw)
+    if image.grid.shape != fragments.grid.shape:
+        raise ValueError(f"--raw must have the shape of fragments {fragments.grid.shape}, got {image.grid.shape}")
+    with watch.stage("survey") as counter:
+        seen = survey(image, workers=machine.workers, progress=counter)
+    _, device = choose_backend("auto", device=machine.device)
+    return find_witness(teacher, image, seen.intensity, device=device)[0]
 
 
 def _settings(work: Work) -> Settings:

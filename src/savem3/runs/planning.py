@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
@@ -13,9 +14,10 @@ from savem3.distill import StoredStudent
 from savem3.forecast import Forecast, Row, forecast
 from savem3.grid import Box
 from savem3.plan import Crew, compare, describe, room_for, size_text
-from savem3.predict import Draw
+from savem3.predict import Draw, choose_backend
 from savem3.probe import Probe, kind_of, probe
 from savem3.request import Machine, Source, Work
+from savem3.runs.asking import find_witness
 from savem3.runs.reconstruct import Choices, crew_of, settings_of
 from savem3.shipped import find_model
 from savem3.volume import Image, IntensityMap, intensity_of
@@ -45,12 +47,17 @@ def run_plan(
     """
     image = source.open_image(raw)
     settings, weights = settings_of(choices, machine=machine, work=work)
+    settings, glance = replace(settings, prompts=choices.asking.recipe_for(image.grid)), _glance(image)
+    witness = None
+    if settings.prompts.is_wanted:
+        _, device = choose_backend("auto", device=settings.device)
+        witness, _ = find_witness(choices.teacher, image, glance, device=device)
     student, threads = (
         StoredStudent(find_model(choices.model).absolute(), weights.sha256),
         work.threads_of_a_worker(machine),
     )
-    draw = Draw(image, student, _glance(image), settings.predict, settings.device, threads)
-    measured = probe(draw, settings=settings)
+    draw = Draw(image, student, glance, settings.predict, settings.device, threads)
+    measured = probe(draw, settings=settings, witness=witness)
     told = forecast(measured, image.grid, settings=settings, crew=crew_of(work, machine))
     room = room_for(out)
     console = Console(highlight=False)

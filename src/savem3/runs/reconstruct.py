@@ -12,13 +12,15 @@ from savem3.blocks import Survey, survey
 from savem3.directory import Directory, run_directory
 from savem3.distill import StoredStudent, save_student, small_cpu
 from savem3.evaluate import Scores, score
+from savem3.graphcut import Witness
 from savem3.identity import identity_of
 from savem3.pipeline import Settings, adapt, settings_for
 from savem3.plan import Crew, Plan, compare, plan_of, room_for
 from savem3.predict import Draw, Precision
 from savem3.probe import bytes_in
 from savem3.record import facts_of, record_of, write_pages
-from savem3.request import Keep, Machine, Source, Work
+from savem3.request import Asking, Keep, Machine, Source, Work
+from savem3.runs.asking import Asked, find_witness, read_asked
 from savem3.runs.course import go_through
 from savem3.runs.distill import card_after
 from savem3.shipped import EXAMPLE, STUDENT, TEACHER, find_model, read_student, read_teacher
@@ -41,6 +43,7 @@ class Choices:
     precision: Literal["auto"] | Precision = "auto"
     truth: str | None = None
     skip_report: bool = False
+    asking: Asking = Asking()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Prepared:
     settings: Settings
     plan: Plan
     models: Mapping[str, Weights]
+    witness: Witness | None = None
 
 
 def run_reconstruct(
@@ -80,7 +84,8 @@ def run_reconstruct(
         outputs = Outputs(out, ready.image.grid, ready.settings)
         settings, threads = ready.settings, work.threads_of_a_worker(machine)
         draw = Draw(ready.image, student, ready.seen.intensity, settings.predict, settings.device, threads)
-        go_through(stages_of(draw, outputs), directory, student.sha256, executor=work.executor_on(machine), watch=watch)
+        stages = stages_of(draw, outputs, ready.witness)
+        go_through(stages, directory, student.sha256, executor=work.executor_on(machine), watch=watch)
         for volume in (outputs.boundary, outputs.fragments, outputs.labels):
             volume.finish()
         return _finish(raw, directory, ready, outputs, choices=choices, source=source, truth=truth, watch=watch)
@@ -121,8 +126,9 @@ def prepare(
     """Open the volume, settle all choices, look whether there is room, and read it once; nothing is written."""
     image = source.open_image(raw)
     settings, weights = settings_of(choices, machine=machine, work=work)
+    settings = replace(settings, prompts=choices.asking.recipe_for(image.grid))
     models = {choices.model: weights}
-    if choices.adapt_steps:
+    if choices.adapt_steps or settings.prompts.is_wanted:
         models[choices.teacher] = read_teacher(choices.teacher)[1]
     plan = plan_of(image, settings=settings, crew=crew_of(work, machine))
     room, present = room_for(out), bytes_in(out) if keep.resume else 0
@@ -130,7 +136,10 @@ def prepare(
     compare(plan.needs, room, folder=out, present_bytes=present)
     with watch.stage("survey") as counter:
         seen = survey(image, workers=machine.workers, progress=counter)
-    return Prepared(image, seen, settings, plan, models)
+    witness = None
+    if settings.prompts.is_wanted:
+        witness, _ = find_witness(choices.teacher, image, seen.intensity, device=plan.device)
+    return Prepared(image, seen, settings, plan, models, witness)
 
 
 def settings_of(choices: Choices, *, machine: Machine, work: Work) -> tuple[Settings, Weights]:
@@ -206,6 +215,9 @@ def _finish(
     facts = facts_of(
         raw, plan=ready.plan, image=ready.image, settings=ready.settings, models=models, scores=scores, watch=watch
     )
+    asked = _tell_asked(directory, ready, outputs, watch=watch)
+    if asked is not None:
+        facts = replace(facts, run={**facts.run, "prompts": asked.text})
     if not choices.skip_report:
         with watch.stage("report"):
             write_pages(
@@ -217,7 +229,15 @@ def _finish(
                 labels=made.labels,
                 truth=truth,
             )
-    directory.finish(
-        **record_of(facts, plan=ready.plan, settings=ready.settings, choices=choices, source=source, watch=watch)
-    )
+    record = record_of(facts, plan=ready.plan, settings=ready.settings, choices=choices, source=source, watch=watch)
+    directory.finish(**record, asked=None if asked is None else asked.facts)
     return scores
+
+
+def _tell_asked(directory: Directory, ready: Prepared, outputs: Outputs, *, watch: Watch) -> Asked | None:
+    """Say what was asked, if anything was; how fast only where no earlier run answered a part of it."""
+    if not ready.settings.prompts.is_wanted:
+        return None
+    asked = read_asked(outputs.graph, seconds=None if directory.resumed else watch.seconds.get("ask"))
+    watch.say(asked.text, **asked.facts)
+    return asked

@@ -38,7 +38,7 @@ class EncodedSection:
 
 @dataclass(frozen=True, slots=True)
 class Saem2Prompter:
-    """Answers prompts with the small teacher; implements `savem3.prompt.Prompter`.
+    """Answers prompts with the small teacher; implements `savem3.prompt.Proposer`.
 
     Parameters
     ----------
@@ -91,9 +91,19 @@ class Saem2Prompter:
             with torch.inference_mode():
                 logits, iou = self.decoder(cut(encoded.maps, placed.starts), placed)
             masks, ious = (logits > 0).cpu().numpy(), iou.float().sigmoid().tolist()
-            found = zip(masks, placed.starts, ious, strict=True)
-            answers += [Answer(put_back(m, start, shape=encoded.shape), i) for m, start, i in found]
+            found = zip(masks, placed.starts, ious, stability_of(logits).tolist(), strict=True)
+            answers += [Answer(put_back(m, start, shape=encoded.shape), i, s) for m, start, i, s in found]
         return answers
+
+    def propose(self, encoded: EncodedSection, prompts: Sequence[Prompt]) -> list[list[Answer]]:
+        """As `answer`: this decoder draws one mask for each prompt."""
+        return [[answer] for answer in self.answer(encoded, prompts)]
+
+
+def stability_of(logits: Float[Tensor, "batch y x"]) -> Float[Tensor, " batch"]:
+    """IoU of each mask cut at a logit 1 higher and 1 lower; 1 where both are empty."""
+    high, low = ((logits > edge).sum((1, 2)).float() for edge in (1.0, -1.0))
+    return torch.where(low > 0, high / low.clamp(min=1), 1.0)
 
 
 def check_prompts(prompts: Sequence[Prompt], *, shape: tuple[int, int]) -> None:

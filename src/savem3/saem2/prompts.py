@@ -84,7 +84,7 @@ class Placed:
 class Maps(NamedTuple):
     """What prompts are answered from: image tokens (stride 8), middle (4) and fine (2) features.
 
-    Of a whole section with a margin on all sides, batch 1; or of the windows cut from it.
+    Of whole sections with a margin on all sides; or of the windows cut from them.
     """
 
     image: Float[Tensor, "batch wide y//8 x//8"]
@@ -122,7 +122,7 @@ class PromptDecoder(nn.Module):
             last.bias.unflatten(0, (4, FINE + 1))[:, -1] = FIRST_GUESS
 
     def read(self, heads: Heads) -> Maps:
-        """The maps of one whole section, its margin filled with zeros."""
+        """The maps of whole sections, their margins filled with zeros."""
         finest = torch.stack([heads.boundary, heads.distance], 1).sigmoid()
         detail = torch.cat([heads.feature, F.pixel_unshuffle(finest, 2)], 1)
         maps = self.image(heads.embedding), self.middle(detail), self.fine(detail)
@@ -237,12 +237,31 @@ class Attention(nn.Module):
         return seen
 
 
-def cut(maps: Maps, starts: Int[np.ndarray, "batch 2"], *, window: int = WINDOW) -> Maps:
-    """The windows that begin at ``starts`` (pixels of the section, multiples of 8), from the maps of one section."""
+def cut(
+    maps: Maps,
+    starts: Int[np.ndarray, "batch 2"],
+    *,
+    window: int = WINDOW,
+    sections: Int[np.ndarray, " batch"] | None = None,
+) -> Maps:
+    """The windows that begin at ``starts`` (pixels of the section, multiples of 8), from the maps of sections.
+
+    Parameters
+    ----------
+    maps
+        As `PromptDecoder.read` gives them.
+    starts
+        First pixel of each window, y and x.
+    window
+        Edge of a window, pixels.
+    sections
+        Which section of the maps each window is cut from; absent where there is one.
+    """
+    of = [0] * len(starts) if sections is None else sections.tolist()
     cut_maps = []
     for m, stride in zip(maps, (8, 4, 2), strict=True):
-        n, corners = window // stride, (starts + MARGIN) // stride
-        cut_maps.append(torch.stack([m[0, :, y : y + n, x : x + n] for y, x in corners.tolist()]))
+        n, corners = window // stride, ((starts + MARGIN) // stride).tolist()
+        cut_maps.append(torch.stack([m[i, :, y : y + n, x : x + n] for i, (y, x) in zip(of, corners, strict=True)]))
     return Maps(*cut_maps)
 
 

@@ -101,6 +101,18 @@ def read_weights(path: Path) -> Weights:
     return Weights(header["architecture"], tensors, json.loads(header["card"]), header["sha256"])
 
 
+def architecture_of(path: Path) -> str | None:
+    """What the values of a file fit into, from its header alone; None if it is no savem3 weights file."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = file.metadata() or {}
+    except (SafetensorError, OSError):
+        return None
+    return header.get("architecture") if header.get("format") == FORMAT else None
+
+
 def check_names(weights: Weights, *, expected: set[str], architecture: str) -> None:
     """Refuse weights that do not fit a network.
 

@@ -1,0 +1,55 @@
+"""The command line: one verb a command, paths in, paths out; an error is one sentence and an exit code."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.markup import escape
+from rich.prompt import Prompt
+
+from savem3.blocks import DISK_FULL, BlocksFailed, Terminated
+from savem3.cli import parts, teaching, whole
+from savem3.cli.options import ERRORS, app, fail
+from savem3.store.errors import MissingVoxelSize
+
+__all__ = ["app", "main", "parts", "run", "teaching", "whole"]
+
+
+def main() -> None:
+    """Run a command; an error is one sentence and an exit code.
+
+    0 done, 2 bad input, 4 output exists, 5 some blocks failed or are damaged, or the disk is full, 130 stopped by
+    Ctrl-C, 143 by SIGTERM.
+    """
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run a command; its exit code."""
+    try:
+        answer = app(arguments, result_action="return_value")
+    except MissingVoxelSize as question:
+        return _ask_for_voxel_size(arguments, question)
+    except FileExistsError as error:
+        return fail(error, 4)
+    except OSError as error:
+        return fail(error, 5 if error.errno in DISK_FULL else 2)
+    except (ValueError, TypeError) as error:
+        return fail(error, 2)
+    except BlocksFailed as error:
+        return fail(error, 5)
+    except Terminated:
+        ERRORS.print("stopped; a run goes on with --resume from what is done")
+        return 143
+    except KeyboardInterrupt:
+        ERRORS.print("stopped; a run goes on with --resume from what is done")
+        return 130
+    return answer if isinstance(answer, int) else 0
+
+
+def _ask_for_voxel_size(arguments: list[str], question: MissingVoxelSize) -> int:
+    """At a terminal the missing size is asked for, once; elsewhere the question is the error."""
+    if not sys.stdin.isatty() or "--voxel-size" in arguments:
+        return fail(question, 2)
+    ERRORS.print(escape(str(question)), soft_wrap=True)
+    return run([*arguments, "--voxel-size", Prompt.ask("Voxel size in nm, as Z,Y,X", console=ERRORS)])

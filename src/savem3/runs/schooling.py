@@ -1,0 +1,171 @@
+"""What a teacher learns from, and who learns: names and paths in, lessons and a learner out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from savem3 import saem2
+from savem3.bank import (
+    DATASETS,
+    Annotated,
+    InstanceIndex,
+    SectionDraws,
+    SelectionRules,
+    card_of,
+    index_instances,
+    load_named,
+    own_sample,
+    plan_epoch,
+    refuse_leakage,
+    sections_of_epoch,
+)
+from savem3.saem2 import TrainRecipe
+from savem3.saem2.over_sam import (
+    KeptEmbeddings,
+    PublishedLearner,
+    PublishedTeacher,
+    Saem2OverSam,
+    digest_of,
+)
+from savem3.shipped import read_teacher
+from savem3.store import open_image, open_labels
+from savem3.store.weights import Weights
+from savem3.volume import Sample
+
+Scholar = saem2.TinyLearner | PublishedLearner
+
+RECIPES: dict[str, Callable[..., TrainRecipe]] = {
+    "h200_half_hour": saem2.h200_half_hour,
+    "heads_small_cpu": saem2.heads_small_cpu,
+    "paper": saem2.paper,
+    "small_cpu": saem2.small_cpu,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Schooling:
+    """What a teacher learns from, and how; see the command line for each."""
+
+    data: Path
+    labels: tuple[str, ...] = ()
+    own: tuple[tuple[str, str], ...] = ()
+    tests: tuple[str, ...] = ()
+    recipe: str = "small_cpu"
+    steps: int | None = None
+    start: str | None = None
+    over: str | None = None
+    kept: Path | None = None
+    frozen: bool = False
+    without_heads: bool = False
+    seed: int = 0
+
+    def settings(self) -> TrainRecipe:
+        """The recipe, with what was asked for in its place."""
+        recipe = RECIPES[self.recipe](seed=self.seed)
+        if self.steps is not None:
+            recipe = replace(recipe, steps=self.steps)
+        return replace(recipe, boundary_weight=0.0, distance_weight=0.0) if self.without_heads else recipe
+
+
+def read_samples(schooling: Schooling) -> list[Sample]:
+    """All annotated volumes, once it is certain that none is of a test set's tissue.
+
+    Raises
+    ------
+    ValueError
+        If there are none, or one shares its superset with a declared test set.
+    """
+    named = [name for name in schooling.labels if not name.startswith("synthetic:")]
+    refuse_leakage(
+        [card_of(name, cards=DATASETS) for name in named], [card_of(name, cards=DATASETS) for name in schooling.tests]
+    )
+    samples = [s for name in schooling.labels for s in load_named(name, schooling.data, cards=DATASETS)]
+    for raw, labels in schooling.own:
+        image = open_image(raw).load()
+        truth = open_labels(labels, voxel_size=image.grid.voxel_size).load()
+        samples.append(own_sample(Path(raw).name, image, truth, licence="the user's own"))
+    if not samples:
+        raise ValueError("labels must name at least one annotated volume, got none")
+    return samples
+
+
+def make_learner(schooling: Schooling, recipe: TrainRecipe, device: str) -> tuple[Scholar, Weights | None]:
+    """A fresh teacher, or one that goes on; and the weights it goes on from.
+
+    Raises
+    ------
+    ValueError
+        If a teacher to go on from does not stand on the SAM that is named, or is of another kind.
+    """
+    teacher, weights = (None, None) if schooling.start is None else read_teacher(schooling.start, device=device)
+    if isinstance(teacher, PublishedTeacher) or (schooling.over is not None and teacher is None):
+        return learner_over_sam(schooling, recipe, teacher, device=device), weights
+    if schooling.over is not None:
+        raise ValueError(f"--start must be a teacher over a SAM where --over is given, got '{schooling.start}'")
+    network, decoder = (saem2.Saem2(), None) if teacher is None else (teacher.network, teacher.decoder)
+    if recipe.prompts and decoder is None:
+        decoder = saem2.PromptDecoder()
+    learner = saem2.TinyLearner(network, decoder, recipe=recipe, frozen=schooling.frozen)
+    return learner.to(device=device, memory_format=torch.channels_last), weights  # type: ignore[call-overload]
+
+
+def learner_over_sam(
+    schooling: Schooling, recipe: TrainRecipe, teacher: PublishedTeacher | None, *, device: str
+) -> PublishedLearner:
+    """Heads over the SAM that is named, or over that of a teacher; its encoder stays as it is."""
+    if teacher is not None:
+        network = teacher.network
+    else:
+        from savem3.sam import load_sam
+
+        assert schooling.over is not None
+        network = Saem2OverSam(load_sam(schooling.over, device=device).model, base=schooling.over)
+    kept = None
+    if schooling.kept is not None:
+        kept = KeptEmbeddings(schooling.kept, encoder=digest_of(network.model.vision_encoder))
+    return PublishedLearner(network, recipe=recipe, kept=kept).to(device)
+
+
+def make_lessons(
+    schooling: Schooling, samples: Sequence[Sample], recipe: TrainRecipe, ranks: int
+) -> saem2.RandomLessons | saem2.EpochLessons:
+    """Random crops; or, where grey values stay as they are, epochs with equally many instances of each imaging method.
+
+    Source: METHOD §2, 30,000 instances of each imaging method in each epoch.
+    """
+    if recipe.grey_changes or not recipe.prompts:
+        return saem2.RandomLessons(samples, recipe)
+    cards = [DATASETS.get(sample.name.split("/")[0]) for sample in samples]
+    whence = [
+        (sample.name, "own") if card is None else (card.superset, card.imaging)
+        for sample, card in zip(samples, cards, strict=True)
+    ]
+    listed = [
+        Annotated(f"{i} {s.name}", *told, s.labels) for i, (s, told) in enumerate(zip(samples, whence, strict=True))
+    ]
+    index = index_instances(listed, rules=SelectionRules(smallest=recipe.smallest))
+
+    def plan(epoch: int) -> list[saem2.Asked]:
+        draws = plan_epoch(index, seed=recipe.seed, epoch=epoch)
+        return [_asked(index, section) for section in sections_of_epoch(index, draws)]
+
+    return saem2.EpochLessons(samples, plan, recipe=recipe, ranks=ranks)
+
+
+def annotated(sample: Sample, number: int) -> Annotated:
+    """A sample with its dataset and imaging method; drawn ones and the user's own are each of one imaging method."""
+    card = DATASETS.get(sample.name.split("/")[0])
+    drawn = "synthetic" if sample.name.startswith("synthetic") else "own"
+    dataset, imaging = (drawn, drawn) if card is None else (card.superset, card.imaging)
+    return Annotated(f"{number} {sample.name}", dataset, imaging, sample.labels)
+
+
+def _asked(index: InstanceIndex, section: SectionDraws) -> saem2.Asked:
+    drawn = index.instances[section.instances]
+    places = np.stack([drawn["y_start"], drawn["x_first"]], 1).astype(np.int64)
+    return saem2.Asked(section.volume, section.z, places)
