@@ -15,7 +15,7 @@ from savem3 import saem2
 from savem3.predict import choose_backend
 from savem3.request import Machine
 from savem3.runs.output import refuse_existing
-from savem3.runs.schooling import Scholar, Schooling, make_learner, read_samples
+from savem3.runs.schooling import Scholar, Schooling, make_learner, make_lessons, read_samples
 from savem3.saem2 import TrainRecipe
 from savem3.saem2.over_sam import PublishedLearner, save_published
 from savem3.store.weights import Weights
