@@ -13,6 +13,9 @@ Prompts: the tight box; one point, likelier deep inside; ten points; the true ma
 All but the box are drawn anew for each of --seeds seeds: the table has the mean over instances, and ± its standard
 deviation over seeds. The band of bIoU is 2 % of the section's diagonal deep, or 2 pixels.
 
+VNC's and ISBI's truth gives membrane to nobody, FIB-25's gives it to the cells; --without-membrane adds each row once
+more with membrane left out of the answers, by the boundary map of --teacher.
+
 --sam takes a folder saved by transformers (SAM or HQ-SAM; see `savem3.sam.load_sam`) and shows it sections of 8 nm at
 4 nm; --saem2 takes a shipped model or a weights file, one that stands on a SAM with --base FOLDER. A column says
 whether a checkpoint's labels are of the same sections or tissue; --strict refuses those as the paper's rule does.
@@ -52,7 +55,17 @@ from numpy.typing import NDArray
 from plain_unet import ARCHITECTURE as UNET
 from plain_unet import load_unet
 from rich.console import Console
-from rivals import darkness, depth_in, fill_box, flood_box, fragments_of, height_in, pick_fragment, see_boundary
+from rivals import (
+    MEMBRANE_FROM,
+    darkness,
+    depth_in,
+    fill_box,
+    flood_box,
+    fragments_of,
+    height_in,
+    pick_fragment,
+    see_boundary,
+)
 
 from savem3 import saem2
 from savem3.evaluate import boundary_iou, depth_of, iou
@@ -111,6 +124,8 @@ def main() -> None:
     volumes += [own_volume(*paths, every=options.every) for paths in options.volume]
     methods = [*rivals_of(options), *(sam_method(n, options) for n in options.sam)]
     methods += [saem2_method(given, options) for given in options.saem2]
+    if options.without_membrane:
+        methods += [without_membrane(method, options) for method in methods]
     for method in methods if options.strict else ():
         refuse_kin(method.card or {}, volumes)
     results = {(v.name, m.name): run(m, v, options) for m in methods for v in volumes}
@@ -134,6 +149,8 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--sam", action="append", default=[], metavar="NAME=FOLDER", help="a SAM as it is")
     parser.add_argument("--base", type=Path, help="the SAM that --saem2 files stand on")
     parser.add_argument("--teacher", default=TEACHER, help="whose boundary map the watershed floods")
+    told = "add each row once more with membrane left out of its answers, for truth that gives it to nobody"
+    parser.add_argument("--without-membrane", action="store_true", help=told)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--strict", action="store_true", help="refuse checkpoints with labels of a test set's tissue")
     parser.add_argument("--device", default="cpu")
@@ -229,6 +246,23 @@ def saem2_method(given: str, options: argparse.Namespace) -> Method:
         lambda volume: asking(open_teacher(find_model(file), options).prompter(volume.intensity)),
         weights.card,
     )
+
+
+def without_membrane(method: Method, options: argparse.Namespace) -> Method:
+    """A method whose answers lose what is membrane on the map of --teacher; the same map for all methods."""
+    file = find_model(options.teacher)
+
+    def open_both(volume: Volume) -> Looks:
+        teacher, looks = open_teacher(file, options), method.open(volume)
+
+        def look(section: NDArray[np.uint8]) -> Answers:
+            inside, answers = see_boundary(section, teacher, volume.intensity) < MEMBRANE_FROM, looks(section)
+            return lambda prompts: [mask & inside for mask in answers(prompts)]
+
+        return look
+
+    identity = f"{method.identity} without membrane of {read_weights(file).sha256}"
+    return replace(method, name=f"{method.name}, without membrane", identity=identity, open=open_both)
 
 
 def open_teacher(file: Path, options: argparse.Namespace) -> Any:

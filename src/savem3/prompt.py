@@ -95,3 +95,30 @@ class Proposer(Prompter, Protocol):
     def propose(self, encoded: Any, prompts: Sequence[Prompt]) -> list[list[Answer]]:
         """All masks that each prompt may mean: SAM draws three (whole, part, part of the part), others one."""
         ...
+
+
+def check_prompts(prompts: Sequence[Prompt], *, shape: tuple[int, int]) -> None:
+    """Refuse prompts that cannot be about a section of ``shape``.
+
+    Raises
+    ------
+    ValueError
+        If prompts name different sections, lie outside this one, or a mask is empty or of another shape.
+    """
+    sections = sorted({p.z for p in prompts})
+    if len(sections) > 1:
+        raise ValueError(f"prompts must be about one section, got z {sections}")
+    for prompt in prompts:
+        if isinstance(prompt, MaskPrompt):
+            if prompt.mask.shape != shape or not prompt.mask.any():
+                got = f"{int(prompt.mask.sum())} in a mask of {prompt.mask.shape}"
+                raise ValueError(f"mask must have pixels and the shape {shape} of the section, got {got}")
+        elif not _lies_within(prompt, shape):
+            raise ValueError(f"prompts must lie within the section of {shape} pixels (y, x), got {prompt}")
+
+
+def _lies_within(prompt: PointPrompt | BoxPrompt, shape: tuple[int, int]) -> bool:
+    if isinstance(prompt, BoxPrompt):
+        starts, stops = (prompt.y_start, prompt.x_start), (prompt.y_stop, prompt.x_stop)
+        return min(starts) >= 0 and stops[0] <= shape[0] and stops[1] <= shape[1]
+    return all(0 <= y < shape[0] and 0 <= x < shape[1] for y, x in zip(prompt.y, prompt.x, strict=True))

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int, UInt8
 from torch import Tensor
 from torch.nn import functional as F
 
-from savem3.prompt import Answer, BoxPrompt, MaskPrompt, PointPrompt, Prompt
+from savem3.prompt import Answer, BoxPrompt, MaskPrompt, PointPrompt, Prompt, check_prompts
 from savem3.saem2.network import Saem2
 from savem3.saem2.prompts import MARGIN, STRIDE, WINDOW, Hint, Kind, Maps, Placed, PromptDecoder, cut
 from savem3.volume import IntensityMap
@@ -106,26 +106,6 @@ def stability_of(logits: Float[Tensor, "batch y x"]) -> Float[Tensor, " batch"]:
     return torch.where(low > 0, high / low.clamp(min=1), 1.0)
 
 
-def check_prompts(prompts: Sequence[Prompt], *, shape: tuple[int, int]) -> None:
-    """Refuse prompts that cannot be about a section of ``shape``.
-
-    Raises
-    ------
-    ValueError
-        If prompts name different sections, lie outside this one, or a mask is empty or of another shape.
-    """
-    sections = sorted({p.z for p in prompts})
-    if len(sections) > 1:
-        raise ValueError(f"prompts must be about one section, got z {sections}")
-    for prompt in prompts:
-        if isinstance(prompt, MaskPrompt):
-            if prompt.mask.shape != shape or not prompt.mask.any():
-                got = f"{int(prompt.mask.sum())} in a mask of {prompt.mask.shape}"
-                raise ValueError(f"mask must have pixels and the shape {shape} of the section, got {got}")
-        elif not _lies_within(prompt, shape):
-            raise ValueError(f"prompts must lie within the section of {shape} pixels (y, x), got {prompt}")
-
-
 def place(prompts: Sequence[Prompt], *, window: int = WINDOW, device: str = "cpu") -> Placed:
     """Give each prompt its window, write it as tokens and paint it."""
     starts = np.array([_start_of(p, window) for p in prompts])
@@ -164,13 +144,6 @@ def cut_window(
     y, x = start + MARGIN
     framed = np.pad(section, MARGIN)
     return framed[y : y + window, x : x + window]
-
-
-def _lies_within(prompt: PointPrompt | BoxPrompt, shape: tuple[int, int]) -> bool:
-    if isinstance(prompt, BoxPrompt):
-        starts, stops = (prompt.y_start, prompt.x_start), (prompt.y_stop, prompt.x_stop)
-        return min(starts) >= 0 and stops[0] <= shape[0] and stops[1] <= shape[1]
-    return all(0 <= y < shape[0] and 0 <= x < shape[1] for y, x in zip(prompt.y, prompt.x, strict=True))
 
 
 def _start_of(prompt: Prompt, window: int) -> tuple[int, int]:

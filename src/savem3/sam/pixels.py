@@ -29,26 +29,6 @@ FINE = 4
 """Pixels of the encoder along an edge of a pixel of SAM's masks."""
 
 
-def check_prompts(prompts: Sequence[Prompt], *, shape: tuple[int, int]) -> None:
-    """Refuse prompts that cannot be about a section of ``shape``.
-
-    Raises
-    ------
-    ValueError
-        If prompts name different sections, lie outside this one, or a mask is empty or of another shape.
-    """
-    sections = sorted({p.z for p in prompts})
-    if len(sections) > 1:
-        raise ValueError(f"prompts must be about one section, got z {sections}")
-    for prompt in prompts:
-        if isinstance(prompt, MaskPrompt):
-            if prompt.mask.shape != shape or not prompt.mask.any():
-                got = f"{int(prompt.mask.sum())} in a mask of {prompt.mask.shape}"
-                raise ValueError(f"mask must have pixels and the shape {shape} of the section, got {got}")
-        elif not Window(0, 0, *shape, 1.0).holds(extent_of(prompt)):
-            raise ValueError(f"prompts must lie within the section of {shape} pixels (y, x), got {prompt}")
-
-
 def extent_of(prompt: Prompt) -> Extent:
     """What a prompt names: its box, that of its mask, or that of the pixels of its points."""
     if isinstance(prompt, BoxPrompt):

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from savem3.prompt import Answer, PointPrompt, Prompt
+from savem3.prompt import Answer, PointPrompt, Prompt, check_prompts
 from savem3.sam.decoding import Replies, decode, feature_of
-from savem3.sam.pixels import check_prompts, extent_of, to_encoder, to_section, to_tokens, whole
+from savem3.sam.pixels import extent_of, to_encoder, to_section, to_tokens, whole
 from savem3.sam.windows import Layout, Window
 from savem3.volume import IntensityMap
 
