@@ -6,18 +6,20 @@ import pytest
 from savem3.bank import DATASETS
 from savem3.evaluate import score
 from savem3.pipeline import reconstruct, settings_for
-from savem3.shipped import MODELS, STUDENT, TEACHER, find_model, read_example, read_student, read_teacher
-from savem3.store.weights import Weights
+from savem3.shipped import MODELS, STUDENT, TEACHER, find_model, read_example, read_student
+from savem3.store.weights import Weights, read_weights
 
-CARDS = {TEACHER: read_teacher()[1].card, STUDENT: read_student()[1].card}
+WEIGHTS = {path.stem: read_weights(path) for path in MODELS.glob("*.safetensors")}
+CARDS = {name: weights.card for name, weights in WEIGHTS.items()}
 
 
 @pytest.mark.parametrize("name", sorted(CARDS))
-def test_shipped_models_learned_from_permissive_data_alone(name):
-    for dataset in [*CARDS[name]["labels"], *CARDS[name]["raw"]]:
-        card = dataset.split(":")[0]
-        assert card == "synthetic" or DATASETS[card].permissive, dataset
-    assert "licence" in CARDS[name]
+def test_shipped_models_learned_from_permissive_data_alone_or_say_so_in_name_and_licence(name):
+    cards = [dataset.split(":")[0] for dataset in [*CARDS[name]["labels"], *CARDS[name]["raw"]]]
+    permissive = all(card == "synthetic" or DATASETS[card].permissive for card in cards)
+    assert permissive == ("noncommercial" not in name)
+    assert permissive == ("non-commercial" not in CARDS[name]["licence"])
+    assert permissive or name not in (STUDENT, TEACHER)
 
 
 @pytest.mark.parametrize("name", sorted(CARDS))
@@ -33,8 +35,7 @@ def test_no_label_of_the_validation_sections_trained_a_shipped_model(name):
 @pytest.mark.parametrize("name", sorted(CARDS))
 def test_every_shipped_model_has_a_page_with_its_digest(name):
     page = (MODELS / f"{name}.md").read_text(encoding="utf-8")
-    weights = (read_teacher() if name == TEACHER else read_student())[1]
-    assert weights.sha256 in page
+    assert WEIGHTS[name].sha256 in page
     assert "licence" in page.lower()
 
 
@@ -54,7 +55,8 @@ def test_the_large_student_is_given_smaller_patches():
 def test_a_model_is_found_by_name_or_path_and_nothing_else(tmp_path):
     assert find_model(STUDENT) == MODELS / f"{STUDENT}.safetensors"
     assert find_model(str(MODELS / f"{TEACHER}.safetensors")) == MODELS / f"{TEACHER}.safetensors"
-    with pytest.raises(FileNotFoundError, match=r"model must be a shipped one \(saem2-tiny, savem3-fast\)"):
+    known = r"\(saem2-tiny, saem2-tiny-noncommercial, savem3-fast\)"
+    with pytest.raises(FileNotFoundError, match="model must be a shipped one " + known):
         find_model(str(tmp_path / "none"))
 
 

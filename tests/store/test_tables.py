@@ -50,3 +50,9 @@ def test_a_name_that_is_not_there_is_a_key_error(tmp_path, arrays):
     write_table(tmp_path / "t", arrays)
     with pytest.raises(KeyError, match="edges"):
         TableFile(tmp_path / "t")["edges"]
+
+
+def test_of_an_array_without_rows_any_slice_is_empty(tmp_path, arrays):
+    write_table(tmp_path / "0.safetensors", arrays)
+    column = TableFile(tmp_path / "0.safetensors")["none"]
+    assert column[0:4].shape == column[:].shape == column[...].shape == (0, 3)

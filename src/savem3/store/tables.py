@@ -26,10 +26,10 @@ class Column:
         from safetensors import safe_open
 
         with safe_open(self.path, framework="numpy") as file:
-            if index is Ellipsis or index == slice(None):
-                values: NDArray[Any] = file.get_tensor(self.name)
-            else:
-                values = file.get_slice(self.name)[index]
+            rows = file.get_slice(self.name)
+            is_empty = 0 in rows.get_shape()  # of which safetensors gives no slice
+            source = file.get_tensor(self.name) if index is Ellipsis or is_empty else rows
+            values: NDArray[Any] = source[index]
         return values
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:

@@ -5,7 +5,7 @@ import torch
 from tiny_sam import SHAPE, network, sam, sections
 
 from savem3.prompt import BoxPrompt, PointPrompt
-from savem3.saem2 import published
+from savem3.saem2.over_sam import network as published
 from savem3.saem2.over_sam.network import Saem2OverSam
 from savem3.saem2.over_sam.parts import ENLARGE, FUSING, to_encoder
 from savem3.sam.pixels import MEAN, SPREAD
