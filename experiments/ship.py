@@ -28,6 +28,8 @@ from savem3.volume import Image, Labels, intensity_of
 
 CONSOLE = Console(highlight=False, width=110)
 NONCOMMERCIAL = "saem2-tiny-noncommercial"
+APART = Path(__file__).parents[1] / "noncommercial"
+"""Where models lie that no permissive artefact may hold."""
 
 
 def main() -> None:
@@ -80,8 +82,9 @@ def ship(name: str, weights: Weights, scores: dict[str, Scores], *, words: str) 
     terms = "non-commercial use only, share alike" if name == NONCOMMERCIAL else "Apache-2.0"
     licence = f"{terms}; learned from data under: {licences}"
     weights = replace(weights, card={**weights.card, "licence": licence, "scores": stated})
-    write_weights(weights, MODELS / f"{name}.safetensors")
-    (MODELS / f"{name}.md").write_text(page_of(name, weights, scores, words=words), encoding="utf-8")
+    folder = APART if name == NONCOMMERCIAL else MODELS
+    write_weights(weights, folder / f"{name}.safetensors")
+    (folder / f"{name}.md").write_text(page_of(name, weights, scores, words=words), encoding="utf-8")
     for place, s in scores.items():
         CONSOLE.print(f"{name}, {place}: VoI {s.voi:.3f}, ARand {s.arand_skimage:.3f}, oracle {oracle_of(s):.3f}")
 
@@ -147,7 +150,7 @@ def licensed(dataset: str) -> str:
 
 NONCOMMERCIAL_WORDS = """As `saem2-tiny`, from which it went on, and taught ssTEM too: VNC (CC BY-NC-SA)
 and ISBI 2012 (challenge terms). So it and whatever is distilled from it may not be used commercially.
-Nothing in the package uses it unless it is named: `--teacher saem2-tiny-noncommercial`."""
+Nothing in the package uses it unless it is named: `--teacher noncommercial/saem2-tiny-noncommercial.safetensors`."""
 
 STUDENT_WORDS = """The 3D student that `savem3 reconstruct` starts from. It learned in runs of `experiments/train.py`,
 on labels alone, then on labels and on raw with `saem2-tiny` as the teacher (boundary from three planes, HQ feature,

@@ -21,7 +21,7 @@ ROOMS = sorted(door.parent.name for door in PACKAGE.glob("*/__init__.py"))
 MODULES = sorted(PACKAGE.rglob("*.py"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
-MAY_BE_LARGE = ("src/savem3/models/", "src/savem3/example/")
+MAY_BE_LARGE = ("src/savem3/models/", "src/savem3/example/", "noncommercial/")
 LARGEST, LARGEST_SHIPPED = 1 << 20, 8 << 20
 MACHINE_PATH = re.compile(r"(?<![\w.)}\]])/(?:tmp|work|root|home|Users|opt|mnt|farm)/\w")
 
