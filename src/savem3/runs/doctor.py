@@ -53,6 +53,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "napari": ("npe2",),
     "review": ("fastapi", "uvicorn"),
     "sam": ("transformers",),
+    "train": ("accelerate",),
     "view": ("neuroglancer",),
 }
 """What each extra brings, by the modules that are imported."""
