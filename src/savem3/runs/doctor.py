@@ -294,12 +294,18 @@ def _sam() -> str:
     return f"transformers {version('transformers')}"
 
 
+def _train() -> str:
+    importlib.import_module("accelerate").DataLoaderConfiguration()
+    return f"accelerate {version('accelerate')}"
+
+
 WORKS: dict[str, Callable[[], str]] = {
     "bench": _bench,
     "cluster": _cluster,
     "napari": _napari,
     "review": _review,
     "sam": _sam,
+    "train": _train,
     "view": _view,
 }
 """How each extra is touched."""
