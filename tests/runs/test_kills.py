@@ -95,7 +95,7 @@ def kill_runs(folder, *, kills, seed):
 
 
 def assert_no_orphans(pids):
-    deadline = time.monotonic() + 30  # a worker notices once its block is done, which a busy machine delays
+    deadline = time.monotonic() + 30  # one that is still starting notices when it has started
     while any(Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes() for pid in pids):
         assert time.monotonic() < deadline, "workers must end with their run"
         time.sleep(0.02)
