@@ -16,14 +16,12 @@ from scipy import ndimage
 from savem3.grid import Grid
 from savem3.oversegment import STANDARD, oversegment
 from savem3.prompt import BoxPrompt
+from savem3.sam.peaks import MEMBRANE_FROM
 from savem3.teacher import Teacher
 from savem3.volume import BoundaryMap, IntensityMap
 
 Mask = NDArray[np.bool_]
 Section = NDArray[np.uint8]
-
-MEMBRANE_FROM = 128
-"""Boundary value from which a pixel counts as membrane."""
 
 
 def see_boundary(section: Section, teacher: Teacher, intensity: IntensityMap) -> Section:

@@ -56,7 +56,6 @@ from plain_unet import ARCHITECTURE as UNET
 from plain_unet import load_unet
 from rich.console import Console
 from rivals import (
-    MEMBRANE_FROM,
     darkness,
     depth_in,
     fill_box,
@@ -74,6 +73,7 @@ from savem3.saem2.drawing import box_edges, points_on
 from savem3.saem2.over_sam.teacher import PublishedTeacher
 from savem3.saem2.over_sam.weights import ARCHITECTURE as OVER_SAM
 from savem3.saem2.over_sam.weights import load_published
+from savem3.sam.peaks import MEMBRANE_FROM
 from savem3.shipped import TEACHER, find_model
 from savem3.store.weights import read_weights
 

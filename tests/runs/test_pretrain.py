@@ -72,6 +72,20 @@ def test_test_sets_keep_their_tissue(tmp_path):
         schools.read_samples(wrong)
 
 
+def test_a_start_that_learned_from_a_test_sets_tissue_is_refused():
+    wrong = Schooling(Path(), start="saem2-tiny", tests=("fib25_validation_sample_raw:all",))
+    with pytest.raises(ValueError, match="must not share a superset with test cards, got fib25_training_sample2"):
+        schools.make_learner(wrong, wrong.settings(), "cpu")
+
+
+def test_a_volume_without_a_voxel_size_takes_the_one_that_is_given(tmp_path):
+    with h5py.File(tmp_path / "bare.h5", "w") as file:
+        file["raw"], file["labels"] = np.zeros((2, 9, 12), np.uint8), np.ones((2, 9, 12), np.uint64)
+    own = ((f"{tmp_path}/bare.h5:raw", f"{tmp_path}/bare.h5:labels"),)
+    (sample,) = schools.read_samples(Schooling(tmp_path, own=own, voxel_size="30,6,4"))
+    assert sample.image.grid.voxel_size == (30, 6, 4)
+
+
 def test_nothing_to_learn_from_is_refused(tmp_path):
     with pytest.raises(ValueError, match="labels must name at least one annotated volume"):
         schools.read_samples(Schooling(tmp_path))

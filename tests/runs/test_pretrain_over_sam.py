@@ -93,4 +93,21 @@ def test_epochs_take_equally_many_instances_of_each_imaging_method(monkeypatch):
     assert sum(name.startswith("fib25") for name in names) == sum(name.startswith("mine") for name in names) == 10
 
 
+def test_drawn_volumes_and_the_users_own_are_two_imaging_methods():
+    from drawn_samples import squares
+
+    names = ("fib25_training_sample2/train", "synthetic/3", "mine.h5")
+    told = [schools.annotated(replace(squares(), name=name), i) for i, name in enumerate(names)]
+    assert [t.imaging for t in told] == ["FIB-SEM", "synthetic", "own"]
+    assert len({t.dataset for t in told}) == 3
+
+
+def test_embeddings_that_no_epoch_could_use_are_not_asked_for(tmp_path, folder):
+    changed = replace(RECIPE, grey_changes=True)
+    with pytest.raises(ValueError, match="--kept must go with a teacher over a SAM"):
+        schools.make_learner(Schooling(Path(), over=str(folder), kept=tmp_path), changed, "cpu")
+    with pytest.raises(ValueError, match="--kept must go with a teacher over a SAM"):
+        schools.make_learner(Schooling(Path(), kept=tmp_path), RECIPE, "cpu")
+
+
 PLAN = schools.plan_epoch

@@ -39,6 +39,9 @@ def pretrain(
     frozen: Annotated[bool, Parameter(help="Keep encoder and heads as they are; only prompts are learned.")] = False,
     without_heads: Annotated[bool, Parameter(help="Leave out the boundary's and the distance's loss.")] = False,
     seed: Annotated[int, Parameter(help="Of weights, crops, prompts and augmentation.")] = 0,
+    voxel_size: Annotated[
+        str | None, Parameter(help="Of your own volumes: Z,Y,X in nm, where a file has none.")
+    ] = None,
     machine: On = Machine(),
     resume: Annotated[bool, Parameter(help="Go on with a run that was cut off.")] = False,
     overwrite: Overwrite = False,
@@ -47,7 +50,9 @@ def pretrain(
     """Teach a 2D teacher on annotated volumes: membranes, distances, and masks for prompts."""
     from savem3.runs import Schooling, run_pretrain
 
-    schooling = Schooling(data, labels, own, tests, recipe, steps, start, over, kept, frozen, without_heads, seed)
+    schooling = Schooling(
+        data, labels, own, tests, recipe, steps, start, over, kept, frozen, without_heads, seed, voxel_size
+    )
     run_pretrain(out, schooling=schooling, machine=machine, resume=resume, overwrite=overwrite, watch=watch_of(json))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from savem3.bank import (
     refuse_leakage,
     sections_of_epoch,
 )
+from savem3.request import Source
 from savem3.saem2 import TrainRecipe
 from savem3.saem2.over_sam import (
     KeptEmbeddings,
@@ -33,7 +35,7 @@ from savem3.saem2.over_sam import (
     digest_of,
 )
 from savem3.shipped import read_teacher
-from savem3.store import open_image, open_labels
+from savem3.store import open_labels
 from savem3.store.weights import Weights
 from savem3.volume import Sample
 
@@ -63,6 +65,7 @@ class Schooling:
     frozen: bool = False
     without_heads: bool = False
     seed: int = 0
+    voxel_size: str | None = None
 
     def settings(self) -> TrainRecipe:
         """The recipe, with what was asked for in its place."""
@@ -86,7 +89,7 @@ def read_samples(schooling: Schooling) -> list[Sample]:
     )
     samples = [s for name in schooling.labels for s in load_named(name, schooling.data, cards=DATASETS)]
     for raw, labels in schooling.own:
-        image = open_image(raw).load()
+        image = Source(voxel_size=schooling.voxel_size).open_image(raw).load()
         truth = open_labels(labels, voxel_size=image.grid.voxel_size).load()
         samples.append(own_sample(Path(raw).name, image, truth, licence="the user's own"))
     if not samples:
@@ -100,9 +103,17 @@ def make_learner(schooling: Schooling, recipe: TrainRecipe, device: str) -> tupl
     Raises
     ------
     ValueError
-        If a teacher to go on from does not stand on the SAM that is named, or is of another kind.
+        If a teacher to go on from does not stand on the SAM that is named, is of another kind, or learned from the
+        tissue of a declared test set; or embeddings are to be kept that no later epoch could use.
     """
     teacher, weights = (None, None) if schooling.start is None else read_teacher(schooling.start, device=device)
+    refuse_kin(weights, schooling.tests)
+    if schooling.kept is not None and (
+        recipe.grey_changes or not (schooling.over or isinstance(teacher, PublishedTeacher))
+    ):
+        raise ValueError(
+            "--kept must go with a teacher over a SAM and a recipe that leaves grey values as they are (paper)"
+        )
     if isinstance(teacher, PublishedTeacher) or (schooling.over is not None and teacher is None):
         return learner_over_sam(schooling, recipe, teacher, device=device), weights
     if schooling.over is not None:
@@ -112,6 +123,13 @@ def make_learner(schooling: Schooling, recipe: TrainRecipe, device: str) -> tupl
         decoder = saem2.PromptDecoder()
     learner = saem2.TinyLearner(network, decoder, recipe=recipe, frozen=schooling.frozen)
     return learner.to(device=device, memory_format=torch.channels_last), weights  # type: ignore[call-overload]
+
+
+def refuse_kin(weights: Weights | None, tests: Sequence[str]) -> None:
+    """Refuse a teacher that learned, in any run, from the tissue of a declared test set."""
+    labels: Any = [] if weights is None else weights.card.get("labels", [])
+    cards = [DATASETS[name] for name in (str(label).split(":")[0] for label in labels) if name in DATASETS]
+    refuse_leakage(cards, [card_of(name, cards=DATASETS) for name in tests])
 
 
 def learner_over_sam(
@@ -140,14 +158,7 @@ def make_lessons(
     """
     if recipe.grey_changes or not recipe.prompts:
         return saem2.RandomLessons(samples, recipe)
-    cards = [DATASETS.get(sample.name.split("/")[0]) for sample in samples]
-    whence = [
-        (sample.name, "own") if card is None else (card.superset, card.imaging)
-        for sample, card in zip(samples, cards, strict=True)
-    ]
-    listed = [
-        Annotated(f"{i} {s.name}", *told, s.labels) for i, (s, told) in enumerate(zip(samples, whence, strict=True))
-    ]
+    listed = [annotated(sample, number) for number, sample in enumerate(samples)]
     index = index_instances(listed, rules=SelectionRules(smallest=recipe.smallest))
 
     def plan(epoch: int) -> list[saem2.Asked]:
