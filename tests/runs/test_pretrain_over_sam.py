@@ -81,6 +81,11 @@ def test_a_teacher_of_another_kind_is_no_start_over_a_sam(tmp_path, folder):
         teach(tmp_path / "over.safetensors", over=str(folder), start="saem2-tiny")
 
 
+def test_prompts_alone_are_not_taught_over_a_sam(folder):
+    with pytest.raises(ValueError, match="--frozen must go with the small teacher"):
+        schools.make_learner(Schooling(Path(), over=str(folder), frozen=True), RECIPE, "cpu")
+
+
 def test_epochs_take_equally_many_instances_of_each_imaging_method(monkeypatch):
     from drawn_samples import squares
 

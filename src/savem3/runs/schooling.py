@@ -114,6 +114,8 @@ def make_learner(schooling: Schooling, recipe: TrainRecipe, device: str) -> tupl
         raise ValueError(
             "--kept must go with a teacher over a SAM and a recipe that leaves grey values as they are (paper)"
         )
+    if schooling.frozen and is_over_sam:
+        raise ValueError("--frozen must go with the small teacher, got one over a SAM, whose encoder stays as it is")
     if isinstance(teacher, PublishedTeacher) or (schooling.over is not None and teacher is None):
         return learner_over_sam(schooling, recipe, teacher, device=device), weights
     if schooling.over is not None:
