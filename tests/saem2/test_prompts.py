@@ -101,6 +101,19 @@ def test_an_answer_lies_where_its_window_was_cut():
     )
 
 
+def test_each_window_is_cut_from_the_section_that_was_asked_about():
+    asked, placed = prompter(), place([point(17, 20)] * 2)
+    both = torch.from_numpy(np.stack([section(), 255 - section()])[:, :40, :56].astype(np.float32) / 255)
+    with torch.inference_mode():
+        maps = asked.decoder.read(asked.network(both))
+        one, other = (asked.decoder.read(asked.network(both[i : i + 1])) for i in range(2))
+    windows = cut(maps, placed.starts, sections=np.array([1, 0]))
+    alone = [cut(m, placed.starts[:1]) for m in (other, one)]
+    for window, first, second in zip(windows, *alone, strict=True):
+        torch.testing.assert_close(window, torch.cat([first, second]))
+        assert not torch.equal(first, second)
+
+
 def test_prompts_are_painted_where_they_are_named():
     off = PointPrompt(0, (20.0, 25.0), (30.0, 31.0), (True, False))
     placed = place([off, BoxPrompt(0, 10, 14, 20, 30), MaskPrompt(0, disc())])

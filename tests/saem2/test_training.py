@@ -22,6 +22,7 @@ from savem3.saem2 import (
     paper,
     smoke,
     train,
+    training,
 )
 from savem3.saem2.training import learning_rate_at
 from savem3.volume import IntensityMap
@@ -136,15 +137,16 @@ def test_a_checkpoint_of_another_run_is_refused_by_name(tmp_path):
         train(TinyLearner(Saem2(), None, recipe=JOINT), copy, recipe=JOINT, checkpoint=checkpoint)
 
 
-def test_progress_is_told_with_the_running_mean_and_learning_goes_on_from_its_own_values():
+def test_progress_is_told_with_the_running_mean_and_learning_goes_on_from_its_own_values(monkeypatch):
     told, recipe = [], replace(JOINT, steps=3, memory=0.99)
+    monkeypatch.setattr(training, "REPORT_EVERY", 1)
 
     def look(progress, learner):
         told.append(progress)
         assert not learner.training
 
     learner = taught(recipe, [squares()], prompts=True, on_progress=look)
-    assert [t.step for t in told] == [3]
+    assert [t.step for t in told] == [1, 2, 3]
     assert set(told[0].losses) == {"mask", "iou", "boundary", "distance"}
     assert_equal(learner, taught(recipe, [squares()], prompts=True))
 
