@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import gzip
 import json
+import struct
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import h5py
+import mrcfile
 import numpy as np
 import pytest
 import tensorstore
@@ -22,9 +26,12 @@ from savem3.grid import Grid
 from savem3.store import (
     READERS,
     WRITERS,
+    MissingVoxelSize,
+    UnreadableVolume,
     open_boundary,
     open_image,
     open_labels,
+    open_stored,
     write_boundary,
     write_image,
     write_labels,
@@ -94,12 +101,76 @@ def save_sections(folder: Path, voxels: NDArray[np.generic], size: tuple[float, 
     return folder / "a"
 
 
+def save_mrc(folder: Path, voxels: NDArray[np.generic], size: tuple[float, float, float]) -> Path:
+    """By the MRC library, and then stamped as IMOD stamps bytes from 0 to 255."""
+    path = folder / "a.mrc"
+    with mrcfile.new(path) as file:
+        file.set_data(voxels.view(np.int8))
+        z, y, x = size
+        file.voxel_size = (x * 10, y * 10, z * 10)
+    content = bytearray(path.read_bytes())
+    content[152:160] = struct.pack("<2i", 1146047817, 0)
+    path.write_bytes(content)
+    return path
+
+
+def save_n5(folder: Path, voxels: NDArray[np.generic], size: tuple[float, float, float]) -> Path:
+    """By hand: one block, big-endian header, x first."""
+    data = folder / "a.n5" / "volumes" / "raw"
+    (data / "0" / "0").mkdir(parents=True)
+    edges = list(voxels.shape[::-1])
+    shape = {"dimensions": edges, "blockSize": edges, "dataType": "uint8", "compression": {"type": "gzip"}}
+    lengths = {"pixelResolution": {"unit": "nm", "dimensions": size[::-1]}, "offset": [8, 12, 90]}
+    (data / "attributes.json").write_text(json.dumps(shape | lengths))
+    block = struct.pack(">HHIII", 0, 3, *edges) + gzip.compress(voxels.tobytes())
+    (data / "0" / "0" / "0").write_bytes(block)
+    return folder / "a.n5"
+
+
+def save_precomputed(folder: Path, voxels: NDArray[np.generic], size: tuple[float, float, float]) -> Path:
+    """By hand: one raw chunk, x running fastest."""
+    edges = list(voxels.shape[::-1])
+    (folder / "a" / "s").mkdir(parents=True)
+    scale = {"key": "s", "size": edges, "resolution": size[::-1], "voxel_offset": [2, 2, 3], "encoding": "raw"}
+    info = {"type": "image", "data_type": "uint8", "num_channels": 1, "scales": [scale | {"chunk_sizes": [edges]}]}
+    (folder / "a" / "info").write_text(json.dumps(info))
+    name = "_".join(f"{o}-{o + n}" for o, n in zip((2, 2, 3), edges, strict=True))
+    (folder / "a" / "s" / name).write_bytes(voxels.tobytes())
+    return folder / "a"
+
+
+def save_knossos(folder: Path, voxels: NDArray[np.generic], size: tuple[float, float, float]) -> Path:
+    """By hand: one raw cube of 128 voxels."""
+    place = folder / "a" / "mag1" / "x0000" / "y0000" / "z0000"
+    place.mkdir(parents=True)
+    cube = np.zeros((128, 128, 128), np.uint8)
+    cube[tuple(slice(n) for n in voxels.shape)] = voxels
+    (place / "a_mag1_x0000_y0000_z0000.raw").write_bytes(cube.tobytes())
+    z, y, x = zip(voxels.shape, size, strict=True)
+    told = [f"boundary {n} {v[0]};\nscale {n} {v[1]};" for n, v in (("x", x), ("y", y), ("z", z))]
+    (folder / "a" / "mag1" / "knossos.conf").write_text("\n".join(['experiment name "a_mag1";', *told, ""]))
+    return folder / "a"
+
+
 SAVE: dict[str, Callable[[Path, NDArray[np.generic], tuple[float, float, float]], Path]] = {
     "hdf5": save_hdf5,
     "tiff": save_tiff,
+    "mrc": save_mrc,
     "zarr": save_zarr,
+    "n5": save_n5,
+    "precomputed": save_precomputed,
+    "knossos": save_knossos,
     "sections": save_sections,
 }
+PLACED = {"n5", "precomputed"}
+"""Formats that are saved with their first voxel at `PLACE`."""
+
+PLACE = (90.0, 12.0, 8.0)
+"""Three voxels of `SIZE` down, two to the south, two to the east."""
+
+LARGEST = {"tiff": 2**16 - 1}
+"""Largest object number of a format that does not hold all of them."""
+
 UNITLESS = {"sections"}
 """Formats that cannot tell a voxel size."""
 
@@ -112,6 +183,62 @@ def test_every_reader_is_tested() -> None:
 
 
 @pytest.mark.parametrize("name", READERS)
+def test_an_asymmetric_phantom_keeps_its_voxels_lengths_and_place(name: str, tmp_path: Path) -> None:
+    voxels = np.zeros((5, 9, 7), np.uint8)
+    voxels[4, 0, 0], voxels[0, 8, 0], voxels[0, 0, 6] = 10, 20, 30
+    image = open_image(SAVE[name](tmp_path, voxels, SIZE), voxel_size=SIZE if name in UNITLESS else None)
+    assert image.grid.voxel_size == pytest.approx(SIZE, rel=1e-6)
+    assert image.grid.origin == (PLACE if name in PLACED else (0, 0, 0))
+    assert [int(image.voxels[at]) for at in ((4, 0, 0), (0, 8, 0), (0, 0, 6))] == [10, 20, 30]
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 0.99])
+@pytest.mark.parametrize("name", READERS)
+def test_no_cut_of_any_file_gives_other_voxels(name: str, keep: float, tmp_path: Path) -> None:
+    voxels = np.random.default_rng(0).integers(1, 256, (5, 19, 17), np.uint8)
+    path = SAVE[name](tmp_path, voxels, SIZE)
+    for file in [file for file in tmp_path.rglob("*") if file.is_file()]:
+        whole = file.read_bytes()
+        file.write_bytes(whole[: int(len(whole) * keep)])
+        try:
+            found = open_image(path, voxel_size=SIZE).load().voxels
+        except UnreadableVolume:
+            found = voxels
+        np.testing.assert_array_equal(found, voxels, err_msg=str(file))
+        file.write_bytes(whole)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_no_flipped_byte_of_any_file_brings_anything_but_voxels_or_a_refusal(name: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    path = SAVE[name](tmp_path, rng.integers(1, 256, (5, 19, 17), np.uint8), SIZE)
+    files = sorted(file for file in tmp_path.rglob("*") if file.is_file())
+    for _ in range(40):
+        file = files[rng.integers(len(files))]
+        whole = file.read_bytes()
+        content = bytearray(whole)
+        content[rng.integers(min(len(content), 1200))] = rng.integers(256)
+        file.write_bytes(content)
+        with contextlib.suppress(UnreadableVolume, MissingVoxelSize):
+            stored = open_stored(path)
+            np.asarray(stored.voxels[0, 0, :5] if stored.declared_bytes > 2**20 else stored.voxels[...])
+        file.write_bytes(whole)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_every_reader_says_what_it_found(name: str, tmp_path: Path) -> None:
+    voxels = np.zeros((5, 9, 7), np.uint8)
+    stored = open_stored(SAVE[name](tmp_path, voxels, SIZE))
+    assert stored.header.format == name
+    assert set(stored.header.axes) == {"z", "y", "x"} | ({"c"} if name == "precomputed" else set())
+    assert (stored.header.size_from is None) == (name in UNITLESS)
+    assert stored.declared_bytes == voxels.size * stored.voxels.dtype.itemsize
+    assert stored.file_bytes is not None
+    assert stored.file_bytes > 0
+
+
+@pytest.mark.parametrize("name", READERS)
+@settings(max_examples=15)
 @given(data=st.data(), shape=shapes, size=st.sampled_from(VOXEL_SIZES))
 def test_every_reader_gives_what_was_saved(
     name: str, data: st.DataObject, shape: tuple[int, int, int], size: tuple[float, float, float]
@@ -131,7 +258,7 @@ def test_every_reader_gives_what_was_saved(
 @given(data=st.data(), grid=grids)
 def test_every_writer_and_reader_together_change_nothing(name: str, data: st.DataObject, grid: Grid) -> None:
     grey = data.draw(arrays.arrays(np.uint8, grid.shape))
-    labels = data.draw(arrays.arrays(np.uint64, grid.shape))
+    labels = data.draw(arrays.arrays(np.uint64, grid.shape, elements=st.integers(0, LARGEST.get(name, 2**64 - 1))))
     with tempfile.TemporaryDirectory(suffix=FOLDER) as folder:
         image, boundary, objects = (f"{folder}/{noun}{WRITERS[name].suffixes[0]}" for noun in ("raw", "bdy", "labels"))
         write_image(Image(grey, grid), image)

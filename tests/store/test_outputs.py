@@ -158,7 +158,7 @@ def test_the_old_output_comes_back_when_the_new_one_cannot_take_its_place(
 
 
 def test_an_unknown_ending_is_answered_with_the_known_ones(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"must be one of name\.zarr, file\.h5.*got '.*a\.doc'"):
+    with pytest.raises(ValueError, match=r"must be one of name\.v2\.zarr, name\.zarr, file\.h5.*got '.*a\.doc'"):
         write_labels(LABELS, tmp_path / "a.doc")
 
 

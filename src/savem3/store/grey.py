@@ -6,6 +6,7 @@ Source: which percentiles, and that zeros do not count, is our choice; the paper
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn
 
@@ -94,16 +95,59 @@ def measure_intensity(stored: Stored) -> IntensityMap:
 
 
 def _range(stored: Stored) -> tuple[float, float]:
-    lowest, highest = np.inf, -np.inf
-    for voxels in _blocks(stored):
-        lowest, highest = min(lowest, float(voxels.min())), max(highest, float(voxels.max()))
+    """The least and the greatest value; a volume with any that is not finite is refused once all are counted."""
+    lowest, highest, bad = np.inf, -np.inf, BadValues()
+    for voxels, box in _blocks(stored):
+        bad = bad.count_in(voxels, box)
+        if bad.first is None:
+            lowest, highest = min(lowest, float(voxels.min())), max(highest, float(voxels.max()))
+    bad.refuse(stored.name)
     return lowest, highest
+
+
+@dataclass(frozen=True, slots=True)
+class BadValues:
+    """Voxels that are no finite number.
+
+    Parameters
+    ----------
+    count
+        How many there are.
+    first
+        The first one along z, y, x; ``None`` where there is none.
+    """
+
+    count: int = 0
+    first: Shape | None = None
+
+    def count_in(self, voxels: NDArray[Any], box: Box) -> BadValues:
+        """These and those of one box."""
+        where = np.argwhere(~np.isfinite(voxels))
+        if not len(where):
+            return self
+        z, y, x = (int(a + b) for a, b in zip(where[0], box.start, strict=True))
+        return BadValues(self.count + len(where), min(self.first or (z, y, x), (z, y, x)))
+
+    def refuse(self, name: str) -> None:
+        """Say where the first one is, and what can be done.
+
+        Raises
+        ------
+        UnreadableVolume
+            If there are any.
+        """
+        if self.first is not None:
+            z, y, x = self.first
+            raise UnreadableVolume(
+                f"{name} must hold finite values, got {self.count} that are NaN or infinite, the first in section "
+                f"{z} at y {y}, x {x}: pass --nan mask to take them for padding"
+            )
 
 
 def _counts(stored: Stored, *, lowest: float, step: float) -> Int64[np.ndarray, " grey"]:
     """How often each grey value is there, grey value ``i`` standing for ``lowest + i * step``."""
     counts, padding = np.zeros(COUNTED, np.int64), np.zeros(COUNTED, np.int64)
-    for voxels in _blocks(stored):
+    for voxels, _ in _blocks(stored):
         grey = np.rint((voxels.astype(np.float64).ravel() - lowest) / step).astype(np.int64)
         counts += np.bincount(grey, minlength=COUNTED)
         padding += np.bincount(grey[voxels.ravel() == 0], minlength=COUNTED)
@@ -114,10 +158,10 @@ def _counts(stored: Stored, *, lowest: float, step: float) -> Int64[np.ndarray, 
     return inside if inside.any() else counts
 
 
-def _blocks(stored: Stored) -> Iterator[NDArray[Any]]:
-    """The volume in blocks of whole chunks, each checked to be finite."""
+def _blocks(stored: Stored) -> Iterator[tuple[NDArray[Any], Box]]:
+    """The volume in blocks of whole chunks."""
     for tile in split(stored.voxels.shape, block=_block(stored.voxels.shape, chunk=stored.voxels.chunk)):
-        yield _finite(stored.name, np.asarray(stored.voxels[tile.write.slices]), tile.write)
+        yield np.asarray(stored.voxels[tile.write.slices]), tile.write
 
 
 def _block(shape: Shape, *, chunk: Shape) -> Shape:
@@ -131,8 +175,8 @@ def _block(shape: Shape, *, chunk: Shape) -> Shape:
 
 
 def _finite(name: str, voxels: NDArray[Any], box: Box) -> NDArray[Any]:
-    if voxels.dtype.kind == "f" and not np.isfinite(voxels).all():
-        _refuse(name, voxels, ~np.isfinite(voxels), box, must="hold finite values")
+    if voxels.dtype.kind == "f":
+        BadValues().count_in(voxels, box).refuse(name)
     return voxels
 
 

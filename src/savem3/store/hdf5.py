@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from savem3.grid import Box, Shape
-from savem3.store.attributes import ORIGIN, VOXEL_SIZE, origin_in, voxel_size_in
+from savem3.store.attributes import BESIDE, ORIGIN, VOXEL_SIZE, axis_names_in, origin_in, voxel_size_in
 from savem3.store.axes import Axes, interpret
 from savem3.store.errors import UnreadableVolume
 from savem3.store.lazy import LazyVoxels
 from savem3.store.location import Location
 from savem3.store.progress import Progress
-from savem3.store.stored import Stored
+from savem3.store.stored import Header, Stored
 from savem3.tiles import split
 from savem3.volume import BoundaryMap, Image, Labels
 
@@ -27,6 +27,12 @@ if TYPE_CHECKING:
     import h5py
 
 SUFFIXES = (".h5", ".hdf5", ".hdf", ".he5", ".ilp")
+
+BROKEN = (OSError, RuntimeError, KeyError, TypeError, ValueError)
+"""What the HDF5 library raises on broken files."""
+
+NEEDED = (*VOXEL_SIZE, *ORIGIN, *BESIDE)
+"""Attributes that are looked for in the groups around a dataset, too."""
 
 CHUNK: Shape = (16, 128, 128)
 """Voxels of a chunk that is written."""
@@ -37,7 +43,7 @@ def recognises(file: Path) -> bool:
     return file.suffix.lower() in SUFFIXES and file.is_file()
 
 
-def open_stored(location: Location) -> Stored:
+def open_stored(location: Location, *, channel: int | None = None) -> Stored:
     """Open the named dataset of a file, or its only one with three axes.
 
     Raises
@@ -48,12 +54,15 @@ def open_stored(location: Location) -> Stored:
     with _opened(location) as file:
         dataset = _dataset(file, location)
         name = str(location) if location.inside else f"{location.file}:{dataset.name.strip('/')}"
-        axes, shape = interpret(_axis_names(dataset), dataset.shape, name=name)
-        chunk = axes.sizes(dataset.chunks, absent=1) if dataset.chunks else (1, shape[1], shape[2])
-        read = partial(_read, Location(location.file, dataset.name), axes)
         attributes = _attributes(dataset)
-        voxels = LazyVoxels(shape, dataset.dtype, chunk, read)
-        return Stored(name, voxels, voxel_size_in(attributes), origin_in(attributes))
+        axes, shape = interpret(_axis_names(dataset, name=name), dataset.shape or (), name=name, channel=channel)
+        chunk = axes.sizes(dataset.chunks, absent=1) if dataset.chunks else (1, shape[1], shape[2])
+        voxels = LazyVoxels(
+            shape, dataset.dtype, chunk, partial(_read, Location(location.file, dataset.name.strip("/")), axes)
+        )
+        size = voxel_size_in(attributes)
+        header = Header("hdf5", axes.names, size.unit, size.source, tuple(_volumes(file)), location.file)
+        return Stored(name, voxels, size.nm, origin_in(attributes), header)
 
 
 def write(volume: Image | Labels | BoundaryMap, target: Path, *, inside: str | None, progress: Progress | None) -> None:
@@ -72,7 +81,8 @@ def write(volume: Image | Labels | BoundaryMap, target: Path, *, inside: str | N
             compression_opts=4,
             shuffle=True,
         )
-        dataset.attrs.update({"resolution_nm": volume.grid.voxel_size, "origin_nm": volume.grid.origin})
+        size, origin = volume.grid.voxel_size, volume.grid.origin
+        dataset.attrs.update({"resolution_nm": size, "origin_nm": origin, "resolution": size, "offset": origin})
         for done, tile in enumerate(tiles, start=1):
             dataset[tile.write.slices] = volume.read(tile.write)
             if progress is not None:
@@ -87,7 +97,9 @@ def _opened(location: Location) -> Iterator[h5py.File]:
     try:
         with h5py.File(location.file, "r") as file:
             yield file
-    except OSError as error:
+    except UnreadableVolume:
+        raise
+    except BROKEN as error:
         raise UnreadableVolume(f"{location} must be an intact HDF5 file, got: {error}") from error
 
 
@@ -128,12 +140,15 @@ def _volumes(file: h5py.File) -> dict[str, h5py.Dataset]:
     return found
 
 
-def _axis_names(dataset: h5py.Dataset) -> list[str] | None:
-    """Axis names from ilastik's ``axistags`` or HDF5's own dimension labels; ``None`` where neither is complete."""
+def _axis_names(dataset: h5py.Dataset, *, name: str) -> list[str] | None:
+    """Names from ilastik's ``axistags``, funlib's ``axis_names`` or HDF5's dimension labels; ``None`` without any."""
     if "axistags" in dataset.attrs:
-        return [tag["key"] for tag in json.loads(dataset.attrs["axistags"])["axes"]]
+        try:
+            return [str(tag["key"]) for tag in json.loads(dataset.attrs["axistags"])["axes"]]
+        except (KeyError, TypeError, ValueError) as error:
+            raise UnreadableVolume(f"{name} must have intact axistags, got: {type(error).__name__} {error}") from error
     labels = [dimension.label for dimension in dataset.dims]
-    return labels if all(labels) else None
+    return axis_names_in(dict(dataset.attrs)) or (labels if all(labels) else None)
 
 
 def _attributes(dataset: h5py.Dataset) -> dict[str, Any]:
@@ -141,7 +156,7 @@ def _attributes(dataset: h5py.Dataset) -> dict[str, Any]:
     attributes: dict[str, Any] = {}
     group = dataset.parent
     while True:
-        attributes = {key: group.attrs[key] for key in (*VOXEL_SIZE, *ORIGIN) if key in group.attrs} | attributes
+        attributes = {key: group.attrs[key] for key in NEEDED if key in group.attrs} | attributes
         if group.name == "/":
             return attributes | dict(dataset.attrs)
         group = group.parent

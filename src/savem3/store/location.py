@@ -48,9 +48,22 @@ def find(path: str | Path) -> Location:
         If there is none; the message names the closest sibling.
     """
     for location in readings(path):
-        if location.file.exists():
+        if _exists(location.file):
             return location
     raise UnreadableVolume(f"path must exist, got '{path}'{_closest_sibling(readings(path)[-1].file)}")
+
+
+def _exists(file: Path) -> bool:
+    """Whether a file is there; a name that the system cannot hold is not."""
+    try:
+        return file.exists()
+    except OSError:
+        return False
+
+
+def absolute(path: str | Path) -> str:
+    """The same place, named from anywhere on this machine; what lies behind a URL is named so already."""
+    return str(path) if "://" in str(path) else str(Path(path).absolute())
 
 
 def destination(path: str | Path) -> Location:
@@ -61,7 +74,7 @@ def destination(path: str | Path) -> Location:
 
 def _closest_sibling(file: Path) -> str:
     """A suggestion for a misspelt path: the nearest name next to the first part of it that is missing."""
-    missing = next((part for part in [*reversed(file.parents), file] if not part.exists()), file)
+    missing = next((part for part in [*reversed(file.parents), file] if not _exists(part)), file)
     if not missing.parent.is_dir():
         return ""
     names = [sibling.name for sibling in missing.parent.iterdir()]

@@ -1,27 +1,19 @@
 """OME-NGFF metadata: which arrays form a pyramid, and where their voxels lie.
 
-Read: 0.1 to 0.5. Written: 0.5.
-Source: the OME-NGFF 0.5 specification. Its translation places the centre of the first voxel; so a coarser level is
-shifted by half the difference of the voxel sizes, while a `Grid.origin` is the same for all levels.
+Read: 0.1 to 0.5. Written: 0.5 and 0.4.
+Source: the OME-NGFF 0.4 and 0.5 specifications, which agree on all that is used here. Their translation places the
+centre of the first voxel; so a coarser level is shifted by half the difference of the voxel sizes, while a
+`Grid.origin` is the same for all levels.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from savem3.grid import Grid
-
-UNITS = {
-    **dict.fromkeys(("angstrom", "ångström", "å"), 0.1),
-    **dict.fromkeys(("nanometer", "nanometre", "nm"), 1.0),
-    **dict.fromkeys(("micrometer", "micrometre", "micron", "microns", "um", "µm", "μm", r"\u00b5m"), 1e3),
-    **dict.fromkeys(("millimeter", "millimetre", "mm"), 1e6),
-    **dict.fromkeys(("centimeter", "centimetre", "cm"), 1e7),
-    **dict.fromkeys(("meter", "metre", "m"), 1e9),
-}
-"""Length units by the names found in files, in nm."""
+from savem3.store.units import nanometres_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +30,15 @@ class Level:
         Voxel edge along each axis, nm for z, y, x; ``None`` where the unit or the scale is not given.
     translation
         Position of the first voxel's corner along each axis, nm for z, y, x.
+    unit
+        The unit that the file uses for x; ``None`` where it names none.
     """
 
     path: str
     axes: tuple[str, ...]
     scale: tuple[float, ...] | None
     translation: tuple[float, ...]
-
-
-def nanometres_of(unit: object) -> float | None:
-    """The nm of a length unit; ``None`` for a unit that is absent or unknown."""
-    return UNITS.get(str(unit).strip().lower())
+    unit: str | None = None
 
 
 def levels_of(attributes: Mapping[str, Any]) -> list[Level]:
@@ -85,6 +75,7 @@ def _place(path: str, axes: Sequence[Mapping[str, Any]], transformations: Sequen
         names,
         tuple(s * u for s, u in zip(scale, nm, strict=True)) if known else None,
         tuple(t * u for t, u in zip(translation, nm, strict=True)) if known else (0.0,) * len(axes),
+        next((str(axis["unit"]) for axis in reversed(axes) if "unit" in axis), None),
     )
 
 
@@ -93,10 +84,12 @@ def _corner(level: Level, finest: Level) -> Level:
     if level.scale is None or finest.scale is None:
         return level
     corner = tuple(t - (s - f) / 2 for t, s, f in zip(level.translation, level.scale, finest.scale, strict=True))
-    return Level(level.path, level.axes, level.scale, corner)
+    return replace(level, translation=corner)
 
 
-def group_attributes(grids: Sequence[Grid], *, name: str, method: str, is_labels: bool) -> dict[str, Any]:
+def group_attributes(
+    grids: Sequence[Grid], *, name: str, method: str, is_labels: bool, version: str = "0.5"
+) -> dict[str, Any]:
     """The attributes of a group that holds a pyramid.
 
     Parameters
@@ -109,16 +102,18 @@ def group_attributes(grids: Sequence[Grid], *, name: str, method: str, is_labels
         How a level is made from the finer one.
     is_labels
         Whether the voxels are object numbers.
+    version
+        Of OME-NGFF, 0.5 or 0.4; 0.4 has a version in each part and no ``ome`` around them.
     """
     axes = [{"name": axis, "type": "space", "unit": "nanometer"} for axis in "zyx"]
     datasets = [
         {"path": str(i), "coordinateTransformations": _transformations(grid, grids[0])} for i, grid in enumerate(grids)
     ]
-    ome: dict[str, Any] = {
-        "version": "0.5",
-        "multiscales": [{"name": name, "axes": axes, "datasets": datasets, "type": method}],
-    }
-    return {"ome": ome | ({"image-label": {}} if is_labels else {})}
+    pyramid = {"name": name, "axes": axes, "datasets": datasets, "type": method}
+    if version == "0.4":
+        labelled = {"image-label": {"version": version}} if is_labels else {}
+        return {"multiscales": [{"version": version, **pyramid}], **labelled}
+    return {"ome": {"version": version, "multiscales": [pyramid], **({"image-label": {}} if is_labels else {})}}
 
 
 def _transformations(grid: Grid, finest: Grid) -> list[dict[str, Any]]:

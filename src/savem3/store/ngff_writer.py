@@ -1,4 +1,7 @@
-"""OME-NGFF 0.5: a volume as a Zarr 3 group with a pyramid, checksummed, written block by block."""
+"""OME-NGFF: a volume as a Zarr group with a pyramid, checksummed, written block by block.
+
+Version 0.5 is Zarr 3, with CRC32C. Version 0.4 is Zarr 2; of the codecs that all its readers know, gzip has a checksum.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +21,15 @@ from savem3.grid import Box, Grid, Shape
 from savem3.store.levels import factors
 from savem3.store.ngff import group_attributes
 from savem3.store.progress import Progress
-from savem3.store.voxel_file import array_metadata
+from savem3.store.voxel_file import COMPLETE, array_metadata
 from savem3.tiles import split
 from savem3.volume import BoundaryMap, Image, Labels
 
 if TYPE_CHECKING:
     import tensorstore
+
+Version = Literal["0.4", "0.5"]
+"""Of OME-NGFF."""
 
 CHUNK = 2**18
 """Voxels of a chunk, about; its edges are powers of two of about equal length in nm."""
@@ -57,15 +63,22 @@ class PyramidLevel:
     factor: Shape
 
 
-def write(volume: Image | Labels | BoundaryMap, target: Path, *, inside: str | None, progress: Progress | None) -> None:
+def write(
+    volume: Image | Labels | BoundaryMap,
+    target: Path,
+    *,
+    inside: str | None,
+    progress: Progress | None,
+    version: Version = "0.5",
+) -> None:
     """Write a pyramid; ``inside`` names a group within the target."""
     folder = target / (inside or "")
     folder.mkdir(parents=True)
-    levels = _levels(volume, folder)
+    levels = _levels(volume, folder, version)
     is_labels = isinstance(volume, Labels)
     grids, method = [level.grid for level in levels], "mode" if is_labels else "mean"
-    attributes = group_attributes(grids, name=folder.name, method=method, is_labels=is_labels)
-    _write_groups(target, folder, attributes)
+    attributes = group_attributes(grids, name=folder.name, method=method, is_labels=is_labels, version=version)
+    _write_groups(target, folder, attributes, version)
     total = sum(len(_blocks(level)) for level in levels)
     for done, _ in enumerate(chain.from_iterable(map(_fill, levels)), start=1):
         if progress is not None:
@@ -103,17 +116,17 @@ def _fill(level: PyramidLevel) -> Iterator[None]:
     pending.result()
 
 
-def _levels(volume: Image | Labels | BoundaryMap, folder: Path) -> list[PyramidLevel]:
+def _levels(volume: Image | Labels | BoundaryMap, folder: Path, version: Version) -> list[PyramidLevel]:
     """All levels, finest first, empty; each takes its voxels from the one before."""
     from savem3.store.pyramid import join_grey, join_labels
 
     join = join_labels if isinstance(volume, Labels) else join_grey
-    store = _created(folder / "0", volume.grid, volume.dtype)
+    store = _created(folder / "0", volume.grid, volume.dtype, version)
     levels = [PyramidLevel(volume.grid, store, volume.read, (1, 1, 1))]
     for i, factor in enumerate(factors(volume.grid), start=1):
         grid = levels[-1].grid.coarsen(factor)
         source = partial(_join, levels[-1].store, partial(join, factor=factor), factor)
-        levels.append(PyramidLevel(grid, _created(folder / str(i), grid, volume.dtype), source, factor))
+        levels.append(PyramidLevel(grid, _created(folder / str(i), grid, volume.dtype, version), source, factor))
     return levels
 
 
@@ -126,22 +139,50 @@ def _join(
     return join(np.asarray(finer[region].read().result()))
 
 
-def _created(folder: Path, grid: Grid, dtype: type[np.generic]) -> tensorstore.TensorStore:
+def _created(folder: Path, grid: Grid, dtype: type[np.generic], version: Version) -> tensorstore.TensorStore:
     """An empty array whose chunks carry a checksum and are stored even where they hold only zeros."""
     import tensorstore
 
+    metadata = (
+        array_metadata(grid.shape, np.dtype(dtype).name, chunk=chunk_of(grid))
+        if version == "0.5"
+        else _array_metadata_2(grid, np.dtype(dtype))
+    )
     spec = {
-        "driver": "zarr3",
+        "driver": "zarr3" if version == "0.5" else "zarr",
         "kvstore": {"driver": "file", "path": f"{folder.absolute()}/"},
         "store_data_equal_to_fill_value": True,
-        "metadata": array_metadata(grid.shape, np.dtype(dtype).name, chunk=chunk_of(grid)),
+        "metadata": metadata,
     }
-    return tensorstore.open(spec, create=True).result()
+    store = tensorstore.open(spec, create=True).result()
+    if version == "0.4":
+        _write_json(folder / ".zattrs", {COMPLETE: True, "_ARRAY_DIMENSIONS": ["z", "y", "x"]})
+    return store
 
 
-def _write_groups(target: Path, folder: Path, attributes: dict[str, Any]) -> None:
+def _array_metadata_2(grid: Grid, dtype: np.dtype[Any]) -> dict[str, Any]:
+    """Zarr 2 metadata of an array whose chunks carry gzip's checksum."""
+    return {
+        "shape": grid.shape,
+        "chunks": chunk_of(grid),
+        "dtype": dtype.newbyteorder("<").str,
+        "compressor": {"id": "gzip", "level": 1},
+        "fill_value": 0,
+        "dimension_separator": "/",
+    }
+
+
+def _write_groups(target: Path, folder: Path, attributes: dict[str, Any], version: Version) -> None:
     """Metadata of the pyramid's group and of the plain groups around it."""
     above = [parent for parent in folder.parents if parent.is_relative_to(target)]
     for group in (folder, *above):
-        content = {"zarr_format": 3, "node_type": "group", "attributes": attributes if group == folder else {}}
-        (group / "zarr.json").write_text(json.dumps(content, indent=2), encoding="utf-8")
+        own = attributes if group == folder else {}
+        if version == "0.5":
+            _write_json(group / "zarr.json", {"zarr_format": 3, "node_type": "group", "attributes": own})
+        else:
+            _write_json(group / ".zgroup", {"zarr_format": 2})
+            _write_json(group / ".zattrs", own)
+
+
+def _write_json(file: Path, content: dict[str, Any]) -> None:
+    file.write_text(json.dumps(content, indent=2), encoding="utf-8")

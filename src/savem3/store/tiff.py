@@ -15,18 +15,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from savem3.grid import Box, Nanometres
+from savem3.grid import Box
 from savem3.store.axes import Axes, interpret
 from savem3.store.errors import UnreadableVolume
 from savem3.store.lazy import LazyVoxels, Read
 from savem3.store.location import Location
-from savem3.store.ngff import nanometres_of
-from savem3.store.stored import Stored
+from savem3.store.stored import Header, Stored
+from savem3.store.tiff_lengths import imagej_origin, imagej_voxel_size, ome_voxel_size
 
 if TYPE_CHECKING:
     from tifffile import TiffFile, TiffPageSeries
 
-BROKEN = (ValueError, OSError, RuntimeError, IndexError, KeyError, struct.error)
+BROKEN = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
 """What the TIFF library raises on broken files."""
 
 SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
@@ -37,28 +48,42 @@ def recognises(file: Path) -> bool:
     return file.suffix.lower() in SUFFIXES and file.is_file()
 
 
-def open_stored(location: Location) -> Stored:
-    """Open a stack; its voxel size is known where ImageJ or OME metadata give it.
+def open_stored(location: Location, *, channel: int | None = None) -> Stored:
+    """Open a stack, the one numbered behind the colon if the file has several.
+
+    Its voxel size is known where ImageJ or OME metadata give it.
 
     Raises
     ------
     UnreadableVolume
-        If sections are missing behind the end of the file, differ in shape, or have channels.
+        If sections are missing behind the end of the file, differ in shape, or have channels and none is chosen.
     """
     name = str(location)
-    if location.inside is not None:
-        raise UnreadableVolume(f"path must name a TIFF stack only, got '{location.inside}' behind '{location.file}'")
     with opened(location.file) as stack:
         refuse_truncated(stack, name=name)
-        if len(stack.series) != 1:
-            shapes = ", ".join(str(series.shape) for series in stack.series)
-            raise UnreadableVolume(f"{name} must hold one stack of equal sections, got shapes {shapes}")
-        series = stack.series[0]
-        axes, shape = interpret(list(series.axes), series.shape, name=name)
-        read = _reader(location.file, series, axes)
-        dtype = series.dtype.newbyteorder("=")
-        voxels = LazyVoxels(shape, dtype, (1, shape[1], shape[2]), read)
-        return Stored(name, voxels, _imagej_voxel_size(stack) or _ome_voxel_size(stack))
+        number = _series_number(stack, location, name=name)
+        series = stack.series[number]
+        axes, shape = interpret(list(series.axes), series.shape, name=name, channel=channel)
+        read = _reader(location.file, series, number, axes)
+        voxels = LazyVoxels(shape, series.dtype.newbyteorder("="), (1, shape[1], shape[2]), read)
+        imagej = imagej_voxel_size(stack)
+        size = imagej if imagej.nm else ome_voxel_size(stack, number)
+        listed = tuple(str(i) for i in range(len(stack.series)))
+        header = Header("tiff", axes.names, size.unit, size.source, listed, location.file)
+        return Stored(name, voxels, size.nm, imagej_origin(stack, imagej.nm), header)
+
+
+def _series_number(stack: TiffFile, location: Location, *, name: str) -> int:
+    """Which stack of a file is meant."""
+    inside = location.inside
+    if inside is None and len(stack.series) == 1:
+        return 0
+    if inside is not None and inside.isdecimal() and int(inside) < len(stack.series):
+        return int(inside)
+    listed = ", ".join(f"{location.file}:{i} {series.shape}" for i, series in enumerate(stack.series))
+    if inside is None:
+        raise UnreadableVolume(f"{name} must hold one stack of equal sections or be named with one of: {listed}")
+    raise UnreadableVolume(f"{name} must name one of the stacks {listed}, got '{inside}'")
 
 
 @contextmanager
@@ -74,7 +99,9 @@ def opened(file: Path) -> Iterator[TiffFile]:
     except UnreadableVolume:
         raise
     except BROKEN as error:
-        raise UnreadableVolume(f"{file} must be an intact TIFF file, got: {error}") from error
+        raise UnreadableVolume(
+            f"{file} must be an intact TIFF file, got: {str(error) or type(error).__name__}"
+        ) from error
     finally:
         log.removeFilter(_silence)
 
@@ -140,14 +167,21 @@ def _goes_on(stack: TiffFile) -> bool:
     return len(pointer) < tiff.offsetsize or struct.unpack(tiff.offsetformat, pointer)[0] >= stack.filehandle.size
 
 
-def _reader(file: Path, series: TiffPageSeries, axes: Axes) -> Read:
+def _reader(file: Path, series: TiffPageSeries, number: int, axes: Axes) -> Read:
     """Map the file into memory where its voxels lie in one piece; else decode the pages of the sections asked for."""
     if series.dataoffset is not None:
-        byte_order = series.keyframe.parent.byteorder
+        byte_order, needed = series.keyframe.parent.byteorder, int(series.dataoffset) + series.nbytes
+        if needed > file.stat().st_size:
+            raise UnreadableVolume(
+                f"{file} must hold {needed} bytes, got {file.stat().st_size}: copy or export it again"
+            )
         return partial(
             _read_mapped, file, axes, series.shape, series.dtype.newbyteorder(byte_order), int(series.dataoffset)
         )
-    return partial(_read_pages, file)
+    within = len(series.keyframe.shape)
+    if {"y", "x"} <= set(axes.names[-within:]):
+        return partial(_read_pages, file, number, axes, series.shape, within)
+    raise UnreadableVolume(f"{file} must have sections in its pages, got axes {', '.join(axes.names)}")
 
 
 def _read_mapped(
@@ -157,49 +191,14 @@ def _read_mapped(
     return axes.arrange(np.array(voxels, dtype=dtype.newbyteorder("=")))
 
 
-def _read_pages(file: Path, box: Box) -> NDArray[Any]:
+def _read_pages(file: Path, number: int, axes: Axes, shape: tuple[int, ...], within: int, box: Box) -> NDArray[Any]:
+    """Decode the pages of a box; the last ``within`` axes lie in a page, the others count the pages."""
+    index, outer = axes.index(box), shape[: len(shape) - within]
+    pages = np.arange(math.prod(outer)).reshape(outer)[index[: len(outer)]]
     with opened(file) as stack:
-        height, width = stack.pages.first.shape[:2]
-        sections = stack.asarray(key=range(box.start[0], box.stop[0]), series=0)
-    return np.ascontiguousarray(sections.reshape(-1, height, width)[:, box.slices[1], box.slices[2]])
-
-
-def _imagej_voxel_size(stack: TiffFile) -> Nanometres | None:
-    """``spacing`` and ``unit`` of ImageJ's metadata with the pixels per unit of the first page."""
-    metadata = stack.imagej_metadata or {}
-    unit = nanometres_of(metadata.get("unit"))
-    (pixels_y, units_y), (pixels_x, units_x) = (_resolution(stack, tag) for tag in ("YResolution", "XResolution"))
-    if unit is None or not metadata.get("spacing") or not pixels_y or not pixels_x:
-        return None
-    return abs(float(metadata["spacing"])) * unit, units_y / pixels_y * unit, units_x / pixels_x * unit
-
-
-def _resolution(stack: TiffFile, tag: str) -> tuple[int, int]:
-    """Pixels, and the units that they span; 0 pixels where the tag is absent."""
-    found = stack.pages.first.tags.get(tag)
-    pixels, units = (0, 1) if found is None else found.value
-    return int(pixels), int(units)
-
-
-def _ome_voxel_size(stack: TiffFile) -> Nanometres | None:
-    """``PhysicalSize`` of the first image of OME metadata; µm where its unit is left out, as OME says."""
-    from xml.etree.ElementTree import ParseError, fromstring
-
-    if not stack.ome_metadata:
-        return None
-    try:
-        pixels = next((e for e in fromstring(stack.ome_metadata).iter() if e.tag.endswith("}Pixels")), None)
-    except ParseError:
-        return None
-    sizes = [] if pixels is None else [_physical_size(dict(pixels.attrib), axis) for axis in "ZYX"]
-    if len(sizes) != 3 or any(size is None for size in sizes):
-        return None
-    z, y, x = (float(size) for size in sizes if size is not None)
-    return z, y, x
-
-
-def _physical_size(pixels: dict[str, str], axis: str) -> float | None:
-    """The voxel's edge along one axis, nm."""
-    unit = nanometres_of(pixels.get(f"PhysicalSize{axis}Unit", "µm"))
-    size = float(pixels.get(f"PhysicalSize{axis}", 0))
-    return size * unit if unit is not None and 0 < size < float("inf") else None
+        voxels = (
+            stack.series[number].asarray() if not outer else stack.asarray(key=pages.ravel().tolist(), series=number)
+        )
+    voxels = voxels.reshape(*pages.shape, *shape[len(outer) :])
+    kept = (slice(None),) * pages.ndim
+    return np.ascontiguousarray(axes.arrange(voxels[(*kept, *index[len(outer) :])]))

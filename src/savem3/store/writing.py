@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from savem3.store.formats import WRITERS
+from savem3.store.formats import WRITERS, Writer
 from savem3.store.location import destination
 from savem3.store.progress import Progress
 from savem3.volume import BoundaryMap, Image, Labels
@@ -17,7 +17,7 @@ from savem3.volume import BoundaryMap, Image, Labels
 def write_labels(
     labels: Labels, path: str | Path, *, overwrite: bool = False, progress: Progress | None = None
 ) -> None:
-    """Write labels with a pyramid: OME-NGFF 0.5, or HDF5 where the path ends in ``.h5``.
+    """Write labels in the format that the path's ending names, such as OME-NGFF 0.5 for ``.zarr``; see `WRITERS`.
 
     Parameters
     ----------
@@ -34,6 +34,8 @@ def write_labels(
     ------
     FileExistsError
         If the path exists, unless ``overwrite``.
+    ValueError
+        If the ending is not known, or the format cannot hold an object number.
     """
     _write(labels, path, overwrite=overwrite, progress=progress)
 
@@ -53,13 +55,25 @@ def write_image(image: Image, path: str | Path, *, overwrite: bool = False, prog
 def _write(
     volume: Image | Labels | BoundaryMap, path: str | Path, *, overwrite: bool, progress: Progress | None
 ) -> None:
+    location, writer = destination(path), writer_for(path)
+    with completed(location.file, overwrite=overwrite) as unfinished:
+        writer.write(volume, unfinished, inside=location.inside, progress=progress)
+
+
+def writer_for(path: str | Path) -> Writer:
+    """The format that a path to be written has, by its ending.
+
+    Raises
+    ------
+    ValueError
+        If it is none of those that are written.
+    """
     location = destination(path)
     writer = next((w for w in WRITERS.values() if w.accepts(location.file)), None)
     if writer is None:
         known = ", ".join(writer.looks_like for writer in WRITERS.values())
         raise ValueError(f"path must be one of {known}, got '{location}'")
-    with completed(location.file, overwrite=overwrite) as unfinished:
-        writer.write(volume, unfinished, inside=location.inside, progress=progress)
+    return writer
 
 
 @contextmanager

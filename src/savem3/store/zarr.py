@@ -1,29 +1,21 @@
-"""Zarr 2 and 3: one array, or the pyramid of an OME-NGFF group; through TensorStore."""
+"""Zarr 2 and 3: one array, or a level of the pyramid of an OME-NGFF group; through TensorStore."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from savem3.grid import Box
-from savem3.store.attributes import origin_in, voxel_size_in
+from savem3.store.attributes import VoxelSize, axis_names_in, origin_in, voxel_size_in
 from savem3.store.axes import Axes, interpret
 from savem3.store.errors import UnreadableVolume
-from savem3.store.lazy import LazyVoxels
 from savem3.store.location import Location
 from savem3.store.ngff import Level, levels_of
-from savem3.store.stored import Stored
+from savem3.store.places import Place
+from savem3.store.stored import Header, Stored
+from savem3.store.tensors import opened, voxels_of
 from savem3.store.voxel_file import COMPLETE
-
-if TYPE_CHECKING:
-    import tensorstore
 
 DRIVERS = {"zarr.json": "zarr3", ".zarray": "zarr"}
 """TensorStore's driver by the metadata file of an array."""
@@ -40,7 +32,7 @@ class Node:
 
     Parameters
     ----------
-    folder
+    place
         Where it lies.
     driver
         TensorStore's driver of an array; ``None`` for a group.
@@ -50,7 +42,7 @@ class Node:
         What its users say.
     """
 
-    folder: Path
+    place: Place
     driver: str | None
     metadata: dict[str, Any]
     attributes: dict[str, Any]
@@ -61,114 +53,127 @@ def recognises(file: Path) -> bool:
     return any((file / name).is_file() for name in METADATA)
 
 
-def open_stored(location: Location) -> Stored:
-    """Open an array, the finest level of a pyramid, or the only volume of a group.
+def recognises_at(place: Place) -> bool:
+    """Whether a folder, perhaps behind a URL, is read here."""
+    return any(place.read(name) is not None for name in METADATA)
+
+
+def open_stored(location: Location, *, channel: int | None = None) -> Stored:
+    """Open an array, a level of a pyramid (the finest if none is named), or the only volume of a group.
 
     Raises
     ------
     UnreadableVolume
         If there is no array, more than one, or its metadata are broken.
     """
-    folder = location.file / (location.inside or "")
-    if not recognises(folder):
-        raise UnreadableVolume(f"{location} must be a Zarr array or group, got none of: {_listed(location.file)}")
-    node = _node(folder)
+    return open_at(Place(str(location.file)), location.inside, name=str(location), channel=channel)
+
+
+def open_at(place: Place, inside: str | None, *, name: str, channel: int | None = None) -> Stored:
+    """Open what `open_stored` opens, perhaps behind a URL; see there."""
+    place = place.child(inside) if inside else place
+    if not recognises_at(place):
+        raise UnreadableVolume(f"{name} must be a Zarr array or group, got none of: {_listed(_above(place))}")
+    node = _node(place)
     if node.driver is not None:
-        return _array(node, _level_of(node), name=str(location))
-    levels = levels_of(node.attributes)
+        return _array(node, _level_of(node), name=name, channel=channel)
+    levels = _levels(node)
     if levels:
-        return _array(_node(folder / levels[0].path), levels[0], name=str(location))
-    volumes = _volumes(folder)
+        finest = _node(place.child(levels[0].path))
+        paths = tuple(level.path for level in levels)
+        return _array(finest, levels[0], name=name, channel=channel, volumes=paths)
+    volumes = _volumes(place)
     if len(volumes) != 1:
-        raise UnreadableVolume(f"{location} must hold one volume or be named with one of: {_listed(folder)}")
-    return open_stored(Location(volumes[0]))
+        raise UnreadableVolume(f"{name} must hold one volume or be named with one of: {_listed(place)}")
+    return open_at(volumes[0], None, name=str(volumes[0]), channel=channel)
 
 
-def _array(node: Node, level: Level | None, *, name: str) -> Stored:
+def _array(node: Node, level: Level | None, *, name: str, channel: int | None, volumes: tuple[str, ...] = ()) -> Stored:
     """An array with the geometry of its pyramid, or else of its own attributes."""
-    store = _opened(node, name=name)
-    axes, shape = interpret(level.axes if level else _axis_names(node), store.shape, name=name)
-    chunk = axes.sizes([size or 1 for size in store.chunk_layout.read_chunk.shape or store.shape], absent=1)
-    voxels = LazyVoxels(shape, np.dtype(store.dtype.numpy_dtype), chunk, partial(_read, store, axes, name))
-    if level is None:
-        return Stored(name, voxels, voxel_size_in(node.attributes), origin_in(node.attributes))
-    size = axes.sizes(level.scale, absent=None) if level.scale is not None else None
-    if size is not None and (None in size or min(size) <= 0):
-        size = None
-    return Stored(name, voxels, size, axes.sizes(level.translation, absent=0.0))
-
-
-def _opened(node: Node, *, name: str) -> tensorstore.TensorStore:
-    import tensorstore
-
     if node.driver is None:
-        raise UnreadableVolume(f"{name} must be a Zarr array, got a group in {node.folder}")
-    spec = {
-        "driver": node.driver,
-        "kvstore": {"driver": "file", "path": f"{node.folder.absolute()}/"},
-        "fill_missing_data_reads": not node.attributes.get(COMPLETE, False),
-    }
-    try:
-        return tensorstore.open(spec, read=True).result()
-    except (ValueError, OverflowError) as error:
-        raise UnreadableVolume(f"{name} must be an intact Zarr array, got: {error}") from error
+        raise UnreadableVolume(f"{name} must be a Zarr array, got a group in {node.place}")
+    store = opened(node.place, node.driver, name=name, fill_missing=not node.attributes.get(COMPLETE, False))
+    axes, shape = interpret(level.axes if level else _axis_names(node), store.shape, name=name, channel=channel)
+    voxels = voxels_of(store, axes, shape, name=name)
+    size, origin = voxel_size_in(node.attributes), origin_in(node.attributes)
+    if level is not None:
+        size, origin = _size_of(level, axes), axes.sizes(level.translation, absent=0.0)
+    file = None if node.place.is_remote else Path(node.place.address)
+    header = Header("zarr", axes.names, size.unit, size.source, volumes, file)
+    return Stored(name, voxels, size.nm, origin, header)
 
 
-def _read(store: tensorstore.TensorStore, axes: Axes, name: str, box: Box) -> NDArray[Any]:
-    try:
-        voxels = np.asarray(store[axes.index(box)].read().result())
-    except ValueError as error:
-        raise UnreadableVolume(f"{name} must have intact chunks, got: {error}") from error
-    return axes.arrange(voxels)
+def _size_of(level: Level, axes: Axes) -> VoxelSize:
+    """The voxel size that a pyramid says; unknown where a length is missing or not above 0."""
+    z, y, x = axes.sizes(level.scale, absent=None) if level.scale is not None else (None, None, None)
+    if z is None or y is None or x is None or not all(0 < edge < float("inf") for edge in (z, y, x)):
+        return VoxelSize()
+    return VoxelSize((z, y, x), level.unit, f"OME-NGFF scale of {level.path}")
 
 
-def _node(folder: Path) -> Node:
+def _node(place: Place) -> Node:
     """Read the metadata of an array or group."""
-    file = next((folder / name for name in METADATA if (folder / name).is_file()), None)
-    if file is None:
-        raise UnreadableVolume(f"{folder} must be a Zarr array or group, got a folder without Zarr metadata")
-    metadata = _json(file)
-    if file.name == "zarr.json":
+    for file in METADATA:
+        metadata = place.read_json(file)
+        if metadata is not None:
+            break
+    else:
+        raise UnreadableVolume(f"{place} must be a Zarr array or group, got a folder without Zarr metadata")
+    if file == "zarr.json":
         driver = "zarr3" if metadata.get("node_type") == "array" else None
-        return Node(folder, driver, metadata, dict(metadata.get("attributes", {})))
-    attributes = _json(folder / ".zattrs") if (folder / ".zattrs").is_file() else {}
-    return Node(folder, DRIVERS.get(file.name), metadata, attributes)
+        attributes = metadata.get("attributes", {})
+        return Node(place, driver, metadata, dict(attributes) if isinstance(attributes, dict) else {})
+    return Node(place, DRIVERS.get(file), metadata, place.read_json(".zattrs") or {})
 
 
-def _json(file: Path) -> dict[str, Any]:
+def _levels(node: Node) -> list[Level]:
+    """The levels of a group's pyramid; what its metadata lack is said with the path."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise UnreadableVolume(f"{file} must be intact JSON, got: {error}") from error
-    if not isinstance(content, dict):
-        raise UnreadableVolume(f"{file} must hold a JSON object, got {type(content).__name__}")
-    return content
+        return levels_of(node.attributes)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        raise UnreadableVolume(
+            f"{node.place} must have intact OME-NGFF metadata, got: {type(error).__name__} {error}"
+        ) from error
 
 
 def _level_of(node: Node) -> Level | None:
-    """The pyramid level that an array is, looked up in its group."""
-    if not recognises(node.folder.parent):
-        return None
-    levels = levels_of(_node(node.folder.parent).attributes)
-    return next((level for level in levels if level.path == node.folder.name), None)
+    """The pyramid level that an array is, looked up in the groups around it."""
+    path, group = node.place.name, node.place.parent
+    for _ in range(2):
+        if group is None or not recognises_at(group):
+            return None
+        levels = _levels(_node(group))
+        if levels:
+            return next((level for level in levels if level.path.strip("/") == path), None)
+        path, group = f"{group.name}/{path}", group.parent
+    return None
 
 
 def _axis_names(node: Node) -> Sequence[str] | None:
-    """``dimension_names`` of Zarr 3, or xarray's ``_ARRAY_DIMENSIONS``."""
+    """``dimension_names`` of Zarr 3, xarray's ``_ARRAY_DIMENSIONS`` or funlib's ``axis_names``."""
     names = node.metadata.get("dimension_names") or node.attributes.get("_ARRAY_DIMENSIONS")
-    return [str(name) for name in names] if names and all(names) else None
+    return [str(name) for name in names] if names and all(names) else axis_names_in(node.attributes)
 
 
-def _volumes(folder: Path, *, depth: int = 0) -> list[Path]:
+def _volumes(place: Place, *, depth: int = 0) -> list[Place]:
     """Arrays and pyramids below a group, a pyramid counted once."""
-    if depth == DEEPEST or not recognises(folder):
+    if depth == DEEPEST or not recognises_at(place):
         return []
-    node = _node(folder)
-    if node.driver is not None or levels_of(node.attributes):
-        return [folder]
-    children = sorted(child for child in folder.iterdir() if child.is_dir())
-    return [volume for child in children for volume in _volumes(child, depth=depth + 1)]
+    node = _node(place)
+    if node.driver is not None or _levels(node):
+        return [place]
+    return [volume for child in place.children() for volume in _volumes(child, depth=depth + 1)]
 
 
-def _listed(folder: Path) -> str:
-    return ", ".join(str(volume) for volume in _volumes(folder)) or "no volume"
+def _above(place: Place) -> Place:
+    """The nearest folder that is a group, for a path that leads astray."""
+    above: Place | None = place
+    for _ in range(DEEPEST):
+        above = above.parent if above else None
+        if above is not None and not above.is_remote and recognises_at(above):
+            return above
+    return place
+
+
+def _listed(place: Place) -> str:
+    return ", ".join(map(str, _volumes(place))) or "no volume"
