@@ -9,10 +9,11 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from savem3.blocks import Executor, Slurm, executor_of
+from savem3.check import hide_bad_values
 from savem3.evaluate import relabel_components
 from savem3.graphcut import AskRecipe, EnergyRecipe, PromptRecipe
 from savem3.grid import Box, Grid, Nanometres, Shape
-from savem3.store import open_boundary, open_image, open_labels
+from savem3.store import image_of, open_boundary, open_labels, open_stored
 from savem3.volume import BoundaryMap, Image, Labels
 
 LIFTED_WEIGHT = 0.5
@@ -29,28 +30,46 @@ class Source:
         Z,Y,X in nm, such as 40,4,4; goes before what the file says.
     sections
         Only sections FIRST:STOP, such as 130:250; the stop is left out.
+    channel
+        Which channel is meant, from 0, of a volume with several.
     invert
-        For images whose membranes are bright.
+        Whether membranes are bright, so that bright and dark are exchanged; auto looks, and says so where they are.
+    nan
+        Whether values that are NaN or infinite are refused, or masked: taken for padding.
     """
 
     voxel_size: str | None = None
     sections: str | None = None
-    invert: bool = False
+    channel: int | None = None
+    invert: Literal["auto", "yes", "no"] = "auto"
+    nan: Literal["refuse", "mask"] = "refuse"
 
-    def open_image(self, path: str) -> Image:
-        """The image at a path, as far as it is meant."""
-        image = open_image(path, voxel_size=lengths_of(self.voxel_size), invert=self.invert)
+    def open_image(self, path: str, *, inverted: bool = False) -> Image:
+        """The image at a path, as far as it is meant.
+
+        Parameters
+        ----------
+        path
+            Of the volume.
+        inverted
+            What was found out of its membranes, for ``auto``.
+        """
+        stored = open_stored(path, channel=self.channel)
+        if self.nan == "mask":
+            stored = hide_bad_values(stored)
+        invert = self.invert == "yes" or (self.invert == "auto" and inverted)
+        image = image_of(stored, voxel_size=lengths_of(self.voxel_size), invert=invert)
         return image if self.sections is None else image.window(self._box(image.grid.shape))
 
     def open_labels(self, path: str, *, relabel: bool = False) -> Labels:
         """The labels at a path, as far as they are meant; with ``relabel``, 6-connected components of them."""
-        labels = open_labels(path, voxel_size=lengths_of(self.voxel_size))
+        labels = open_labels(path, voxel_size=lengths_of(self.voxel_size), channel=self.channel)
         labels = labels if self.sections is None else labels.window(self._box(labels.grid.shape))
         return relabel_components(labels) if relabel else labels
 
     def open_boundary(self, path: str) -> BoundaryMap:
         """The boundary map at a path, as far as it is meant."""
-        boundary = open_boundary(path, voxel_size=lengths_of(self.voxel_size))
+        boundary = open_boundary(path, voxel_size=lengths_of(self.voxel_size), channel=self.channel)
         return boundary if self.sections is None else boundary.window(self._box(boundary.grid.shape))
 
     def _box(self, shape: tuple[int, int, int]) -> Box:
