@@ -25,6 +25,13 @@ class DistillRecipe:
         Weight of a certain membrane voxel relative to 1 for a certain inside, in the cross-entropy of the boundary.
     feature_weight, embedding_weight
         Weights of the L1 terms on the two inner taps; 0 leaves a tap out.
+    distance_weight
+        Weight of the smooth L1 of the second output (METHOD, Choice 11); 0 leaves it out, above it the student needs
+        two outputs.
+    motion_weight, smooth_weight
+        Weights of the second stage's terms on the HQ feature's tap; 0 leaves one out.
+    second_stage_from
+        Steps that are taken before the second stage's terms join.
     labelled_share
         Share of crops drawn from annotated volumes, where there are any; the rest is drawn from unlabelled ones.
     mean_decay
@@ -33,6 +40,11 @@ class DistillRecipe:
         Whether products are taken in bfloat16 (faster on recent CPUs and all recent GPUs).
     seed
         Of weights, crops and augmentation.
+
+    Raises
+    ------
+    ValueError
+        If a setting is not as described.
     """
 
     steps: int
@@ -46,12 +58,33 @@ class DistillRecipe:
     mean_decay: float = 0.998
     bfloat16: bool = True
     seed: int = 0
+    distance_weight: float = 0.0
+    motion_weight: float = 0.0
+    smooth_weight: float = 0.0
+    second_stage_from: int = 0
 
     def __post_init__(self) -> None:
         if self.crop[1] % 8 or self.crop[2] % 8:
             raise ValueError(f"crop must be multiples of 8 voxels along y and x, got {self.crop}")
         if not 0 <= self.labelled_share <= 1:
             raise ValueError(f"labelled_share must lie in 0 to 1, got {self.labelled_share}")
+        for name in ("feature", "embedding", "distance", "motion", "smooth"):
+            if getattr(self, f"{name}_weight") < 0:
+                raise ValueError(f"{name}_weight must be at least 0, got {getattr(self, f'{name}_weight')}")
+        if self.second_stage_from < 0:
+            raise ValueError(f"second_stage_from must be at least 0, got {self.second_stage_from}")
+        if self.has_second_stage and self.crop[0] < 2:
+            raise ValueError(f"crop must hold at least 2 sections for a second stage, got {self.crop[0]}")
+
+    @property
+    def has_second_stage(self) -> bool:
+        """Whether neighbouring sections are compared at all."""
+        return self.motion_weight > 0 or self.smooth_weight > 0
+
+    @property
+    def wants_looks(self) -> bool:
+        """Whether a teacher's inner maps or distance are learned, so that a teacher has to be looked through."""
+        return self.feature_weight > 0 or self.embedding_weight > 0 or self.distance_weight > 0
 
 
 def small_cpu(*, steps: int = 3000, seed: int = 0) -> DistillRecipe:
@@ -60,7 +93,7 @@ def small_cpu(*, steps: int = 3000, seed: int = 0) -> DistillRecipe:
 
 
 def paper(*, seed: int = 0) -> DistillRecipe:
-    """The published schedule, batch, crop and weights, without the second stage. Not yet run."""
+    """The published schedule, batch, crop, weights and second stage. Not yet run."""
     return DistillRecipe(
         steps=200_000,
         batch=4,
@@ -72,6 +105,30 @@ def paper(*, seed: int = 0) -> DistillRecipe:
         labelled_share=0.0,
         mean_decay=0.0,
         bfloat16=False,
+        motion_weight=0.05,
+        smooth_weight=0.05,
+        second_stage_from=20_000,
+        seed=seed,
+    )
+
+
+def h200_half_hour(*, seed: int = 0) -> DistillRecipe:
+    """For `superhuman` on one H100 or H200, every term, cached teachers. Not yet run: all numbers are estimates.
+
+    A voxel costs 0.5M multiplications forward and twice that backward, 3 MFLOP in all. At an assumed twentieth of the
+    card's dense bfloat16 rate (≈ 50 TFLOP/s) that is ≈ 16M voxels a second, so ≈ 0.23 s a step of 3.7M voxels and
+    ≈ 8,000 steps in 30 minutes. Memory ≈ 15 GB.
+    """
+    return DistillRecipe(
+        steps=8_000,
+        batch=8,
+        crop=(18, 160, 160),
+        learning_rate=1e-3,
+        feature_weight=0.1,
+        embedding_weight=0.1,
+        motion_weight=0.05,
+        smooth_weight=0.05,
+        second_stage_from=800,
         seed=seed,
     )
 
