@@ -9,12 +9,15 @@ from planted import GRID, SHAPE, Guesser, Oracle, blank_image, stacked_volume, w
 from savem3.graphcut import CUTTERS, region_graph
 from savem3.graphcut.asking import ask_sections
 from savem3.graphcut.calibrate import (
+    BETAS,
+    TwoLooks,
     calibrate,
     calibrate_beta,
     calibrate_weights,
     halve_evidence,
     instability,
     jitter_boundary,
+    steadiest_beta,
 )
 from savem3.graphcut.energy import EnergyRecipe
 from savem3.graphcut.evidence import join_evidence
@@ -35,7 +38,7 @@ def test_instability_is_nothing_for_equal_cuts_and_does_not_depend_on_names_or_o
     first = instability(a, b, sizes=sizes)
     assert first >= 0
     assert first == pytest.approx(instability(b, 5 - a, sizes=sizes))
-    if len(set(a.tolist())) > 1:
+    if all((a == name).sum() > 1 for name in (1, 2, 3)):
         assert instability(a, a + 7, sizes=sizes) == pytest.approx(0, abs=1e-12)
 
 
@@ -88,6 +91,52 @@ def test_beta_lies_between_noise_and_membrane():
     found = calibrate_beta(graphs, overlay(*looks), cutter=CUTTERS["multicut"], betas=(0.8, 0.3, 0.02))
     assert found.choice == 0.3
     assert dict(found.curve)[0.3] == pytest.approx(0, abs=1e-9)
+
+
+def striped_looks(noises=(90, 90)):
+    """Pairs of fragmentations of four bodies between membranes of 210, each cut also where noise of its own is."""
+    grid = Grid((2, 8, 32), (30.0, 6.0, 4.0))
+    x, pairs = np.arange(32), []
+    for noise in noises:
+        boundary = BoundaryMap((np.where(x % 8 >= 7, 210, noise) * np.ones(grid.shape)).astype(np.uint8), grid)
+        numbers = [(1 + x // 8 * 2 + (x % 8 > cut)) * np.ones(grid.shape) for cut in (2, 4)]
+        looks = [Labels(each.astype(np.uint64), grid) for each in numbers]
+        pairs.append(TwoLooks(tuple(region_graph(look, boundary) for look in looks), overlay(*looks)))
+    return pairs
+
+
+@pytest.mark.parametrize("cutter", ["multicut", "quantile", "mean"])
+def test_the_planted_beta_is_found_by_every_cutter(cutter):
+    found = steadiest_beta(striped_looks(), cutter=CUTTERS[cutter])
+    assert 1 - 210 / 255 < found.choice < 1 - 90 / 255
+    assert [beta for beta, _ in found.curve] == list(BETAS)
+    assert dict(found.curve)[found.choice] == pytest.approx(0, abs=1e-9)
+
+
+def test_of_equally_good_betas_the_one_that_joins_least_is_taken():
+    found = steadiest_beta(striped_looks(), cutter=CUTTERS["multicut"], betas=(0.5, 0.4, 0.3))
+    assert {round(unstable, 9) for _, unstable in found.curve} == {0}
+    assert found.choice == 0.5
+
+
+def test_every_pair_of_looks_counts():
+    """At β 0.4 noise of 90 is joined and noise of 180 is not; both are at 0.25."""
+    betas, multicut = (0.4, 0.25), CUTTERS["multicut"]
+    assert steadiest_beta(striped_looks((90,)), cutter=multicut, betas=betas).choice == 0.4
+    both = steadiest_beta(striped_looks((90, 180)), cutter=multicut, betas=betas)
+    assert both.choice == 0.25
+    assert both.curve[0][1] == pytest.approx(steadiest_beta(striped_looks((180,)), cutter=multicut).curve[11][1] / 2)
+
+
+def test_there_must_be_something_to_compare():
+    with pytest.raises(ValueError, match="looks and betas must be at least 1, got 0 and 19"):
+        steadiest_beta([], cutter=CUTTERS["multicut"])
+
+
+def test_nearly_all_joined_does_not_look_stable():
+    sizes = np.r_[np.full(64, 100), 1]
+    almost = np.r_[np.zeros(64, np.int64), 1]
+    assert instability(almost, almost, sizes=sizes) == 1
 
 
 def evidence_tables(prompter):

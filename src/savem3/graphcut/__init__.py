@@ -18,7 +18,15 @@ from jaxtyping import Int64
 from savem3.blocks import Progress
 from savem3.graphcut.agglomerate import agglomerate
 from savem3.graphcut.asking import AskSections, ask_sections
-from savem3.graphcut.calibrate import calibrate, calibrate_beta, calibrate_weights
+from savem3.graphcut.calibrate import (
+    BETAS,
+    Calibration,
+    TwoLooks,
+    calibrate,
+    calibrate_beta,
+    calibrate_weights,
+    steadiest_beta,
+)
 from savem3.graphcut.choosing import Ask, Choose, CutHeard, Weigh
 from savem3.graphcut.clusters import Cutter
 from savem3.graphcut.contacts import CollectContacts, find_contacts
@@ -38,6 +46,7 @@ from savem3.graphcut.margins import margins, with_margins
 from savem3.graphcut.memory import memory_of
 from savem3.graphcut.multicut import energy_of, multicut
 from savem3.graphcut.mutex import mutex
+from savem3.graphcut.overlay import Overlay, overlay
 from savem3.graphcut.places import Place, domains_of, join_places, places, sections_of
 from savem3.graphcut.prompting import AskRecipe
 from savem3.graphcut.quantile import median, quantile
@@ -104,11 +113,13 @@ def cut(
 
 
 __all__ = [
+    "BETAS",
     "CUTTERS",
     "LINKERS",
     "Ask",
     "AskRecipe",
     "AskSections",
+    "Calibration",
     "Choose",
     "CollectContacts",
     "CollectFaces",
@@ -119,11 +130,13 @@ __all__ = [
     "EnergyRecipe",
     "Evidence",
     "Linker",
+    "Overlay",
     "Place",
     "PromptRecipe",
     "Relabel",
     "SumSections",
     "SumVectors",
+    "TwoLooks",
     "Weigh",
     "Witness",
     "add_evidence",
@@ -163,6 +176,7 @@ __all__ = [
     "multicut",
     "mutex",
     "node_vectors",
+    "overlay",
     "part_of",
     "places",
     "quantile",
@@ -171,6 +185,7 @@ __all__ = [
     "relabel",
     "sections_first",
     "sections_of",
+    "steadiest_beta",
     "weigh_edges",
     "with_histogram",
     "with_margins",

@@ -27,8 +27,12 @@ CutTwice = Callable[[Setting, np.random.Generator], tuple[Clusters, Clusters]]
 TOLERANCE = 0.02
 """Instabilities that differ by no more count as equal."""
 
-BETAS = (0.6, 0.55, 0.5, 0.45, 0.4, 0.35, 0.3, 0.25, 0.2, 0.15, 0.1, 0.05)
-"""What joins least comes first: false joins spread with the size of a volume and cost more than false cuts."""
+BETAS = tuple(round(0.05 * n, 2) for n in range(19, 0, -1))
+"""0.95 to 0.05. What joins least comes first: false joins spread with the size of a volume and cost more than false
+cuts."""
+
+ALL_JOINED = 0.05
+"""Cuts whose entropy is below this share of that of what is cut count as all joined."""
 
 WEIGHTS = tuple(
     EnergyRecipe(prompts=p, lifted=w * p) for p in (0.0, 0.25, 0.5, 1.0, 2.0) for w in (0.0, 0.5) if p or not w
@@ -50,6 +54,27 @@ class Calibration(Generic[Setting]):
 
     choice: Setting
     curve: tuple[tuple[Setting, float], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TwoLooks:
+    """Two fragmentations of one volume.
+
+    Parameters
+    ----------
+    graphs
+        From `region_graph`, of each.
+    cells
+        The two laid over each other.
+    """
+
+    graphs: tuple[RegionGraph, RegionGraph]
+    cells: Overlay
+
+    def cut_at(self, beta: float, cutter: Cutter) -> tuple[Clusters, Clusters]:
+        """The cluster that each cell falls into, by the cut of either fragmentation."""
+        first, second = (cutter(weigh_edges(graph, beta=beta)) for graph in self.graphs)
+        return first[self.cells.cells[:, 0] - 1], second[self.cells.cells[:, 1] - 1]
 
 
 def calibrate(
@@ -113,11 +138,39 @@ def calibrate_beta(
     (1.07) from 0.2 to 0.3, 1.11 at 0.35 and 1.31 at 0.6. At the low end stability warns late: VoI is 1.56 at 0.1.
     """
 
-    def cut_twice(beta: float, rng: np.random.Generator) -> tuple[Clusters, Clusters]:
-        first, second = (cutter(weigh_edges(graph, beta=beta)) for graph in graphs)
-        return first[cells.cells[:, 0] - 1], second[cells.cells[:, 1] - 1]
+    looks = TwoLooks(graphs, cells)
+    return calibrate(betas, lambda beta, _: looks.cut_at(beta, cutter), sizes=cells.voxels)
 
-    return calibrate(betas, cut_twice, sizes=cells.voxels)
+
+def steadiest_beta(looks: Sequence[TwoLooks], *, cutter: Cutter, betas: Sequence[float] = BETAS) -> Calibration[float]:
+    """Where to cut by the boundary alone: the β whose cuts differ least in the mean of several pairs of looks.
+
+    Parameters
+    ----------
+    looks
+        Pairs of fragmentations; those of one volume at several finenesses serve.
+    cutter
+        Of `CUTTERS`.
+    betas
+        To choose from, the largest first; of equally good ones the first is taken.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to compare.
+
+    Notes
+    -----
+    Our choice, measured against truth in docs/experiments.md. No tolerance is given, unlike in `calibrate`: with the
+    mean of two pairs, taking the cautious end of a plateau was no better there.
+    """
+    if not looks or not betas:
+        raise ValueError(f"looks and betas must be at least 1, got {len(looks)} and {len(betas)}")
+    curve = []
+    for beta in betas:
+        found = [instability(*pair.cut_at(beta, cutter), sizes=pair.cells.voxels) for pair in looks]
+        curve.append((beta, float(np.mean(found))))
+    return Calibration(min(curve, key=lambda point: point[1])[0], tuple(curve))
 
 
 def calibrate_weights(
@@ -170,14 +223,17 @@ def instability(a: Clusters, b: Clusters, *, sizes: Int64[np.ndarray, " node"]) 
     """How much two cuts of the same things differ, as a share of how far they are from the trivial ones.
 
     The variation of information between them, divided by the distance of their mean to the nearer of two cuts that
-    every input allows: nothing joined, and all joined. So neither looks stable: where there is no distance it is 1.
+    every input allows: nothing joined, and all joined. So neither looks stable: where there is no distance, or nearly
+    all is joined (`ALL_JOINED`), it is at least 1.
 
     Source: stability as a criterion without labels is common in clustering; the yardstick is our choice.
     """
     common, nothing = _entropy(sizes, a, b), _entropy(sizes, np.arange(len(sizes)))
     one, other = _entropy(sizes, a), _entropy(sizes, b)
-    yardstick = min(nothing - (one + other) / 2, (one + other) / 2)
-    return max(0.0, 2 * common - one - other) / yardstick if yardstick > 1e-9 else 1.0
+    differ, mean = max(0.0, 2 * common - one - other), (one + other) / 2
+    yardstick = min(nothing - mean, mean)
+    found = differ / yardstick if yardstick > 1e-9 else 1.0
+    return max(1.0, found) if mean < ALL_JOINED * nothing else found
 
 
 def jitter_boundary(graph: RegionGraph, *, rng: np.random.Generator, jitter: float) -> RegionGraph:

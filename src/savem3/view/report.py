@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from savem3.grid import Grid
 from savem3.view.figure import draw_solid, length_label, scale_bar_um
 from savem3.view.layers import data_uri, encode_webp, section_layers
+from savem3.view.learning import Learning, describe_learning
 from savem3.view.planes import check_shapes, shown_box
 from savem3.view.sizes import count_by_volume, volumes_um3
 from savem3.volume import BoundaryMap, Image, Labels
@@ -75,6 +76,8 @@ class ReportFacts:
         What `savem3.evaluate` found, as its ``Scores.to_dict`` gives it; absent without truth.
     next_steps
         Commands and what they are good for.
+    learning
+        How the student learned this volume; absent where it did not.
     """
 
     title: str
@@ -85,6 +88,7 @@ class ReportFacts:
     warnings: Sequence[str] = ()
     scores: Mapping[str, Score] | None = None
     next_steps: Mapping[str, str] = field(default_factory=dict)
+    learning: Learning | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,10 @@ def write_report(
     check_shapes(image, boundary, fragments, labels, truth)
     above = {"neurons": labels, "fragments": fragments} | ({"truth": truth} if truth is not None else {})
     page = _page(
-        _describe(facts, image.grid) | _pictures(image, boundary, above, solid) | _counts(facts, fragments, labels)
+        _describe(facts, image.grid)
+        | _pictures(image, boundary, above, solid)
+        | _counts(facts, fragments, labels)
+        | describe_learning(facts.learning)
     )
     unfinished = path.with_name(path.name + ".unfinished")
     unfinished.write_bytes(page.encode("utf-8", errors="backslashreplace"))
