@@ -7,13 +7,16 @@ volume the middle is shown and read (see `MOST_SHOWN`). Nothing here changes a v
 
 from savem3.view.colours import colours_of
 from savem3.view.figure import draw_solid, figure
+from savem3.view.learning import Learning, colour_features
 from savem3.view.pictures import overlay, write_pictures
 from savem3.view.planes import MOST_SHOWN
 from savem3.view.report import ReportFacts, write_report
 
 __all__ = [
     "MOST_SHOWN",
+    "Learning",
     "ReportFacts",
+    "colour_features",
     "colours_of",
     "draw_solid",
     "figure",
