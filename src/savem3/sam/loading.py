@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from savem3.home import OfflineError, is_offline
 from savem3.sam.building import build, fill, library
 from savem3.sam.conversion import CONFIG, VALUES
 from savem3.sam.prompter import Sam
@@ -51,6 +52,8 @@ def _folder_of(name: str, *, online: bool) -> Path:
     """Where the files of a name on the hub lie on this machine; fetched if asked for."""
     from huggingface_hub import snapshot_download
 
+    if online and is_offline():
+        raise OfflineError(f"name_or_folder must lie on this machine with --offline or SAVEM3_OFFLINE, got '{name}'")
     cure = "" if online else "; online=True may fetch it from the Hugging Face hub"
     try:
         return Path(
