@@ -142,7 +142,7 @@ def test_distillation_leaves_another_student_with_its_history(folder):
 def test_view_paints_sections(done, folder):
     out = folder / "pictures"
     raw = f"{folder}/cells.h5:raw"
-    assert run(["view", f"{done}/labels.zarr", raw, str(out), "--voxel-size", "10"]) == 0
+    assert run(["pictures", f"{done}/labels.zarr", raw, str(out), "--voxel-size", "10"]) == 0
     pictures = sorted(out.glob("*.png"))
     assert len(pictures) >= 3
     assert all(p.read_bytes().startswith(b"\x89PNG") for p in pictures)

@@ -29,7 +29,7 @@ SETTLE_BYTES_A_GROUP = 100
 TIMES = ("seconds", "cpu_seconds")
 WHOLE = ("settle", "weigh", "choose", "cut")
 """Stages that see the whole volume at once, in one worker."""
-LIKE = {"weigh": "cut", "contacts": "faces", "choose": "cut"}
+LIKE = {"weigh": "cut", "contacts": "faces", "choose": "cut", "look": "predict"}
 """Stages of a cut that hears prompts, which are not measured, and those whose work theirs is like."""
 SCRATCH = ("basins", "drained", "settled", "faces")
 """Outputs that are removed at the end of a run."""
@@ -105,7 +105,8 @@ def forecast(measured: Probe, grid: Grid, *, settings: Settings, crew: Crew) -> 
         else _row_of(stage, measured, seams=seams, crew=crew)
         for stage in stages
     ]
-    rows[0] = _with_network(rows[0], measured, grid, blocks=stages[0].tiles, settings=settings, crew=crew)
+    seen = settings.scale.grid_of(grid)
+    rows[0] = _with_network(rows[0], measured, seen, blocks=stages[0].tiles, settings=settings, crew=crew)
     needs = _needs(measured, rows, grid, seams=seams, crew=crew)
     return Forecast((_start_of(measured, crew), _survey_of(measured, grid), *rows, _report_of(grid)), needs)
 

@@ -18,6 +18,7 @@ from savem3.grid import Grid
 from savem3.oversegment import OversegmentRecipe
 from savem3.pipeline import Settings
 from savem3.predict import PredictRecipe, choose_backend
+from savem3.resample import Scale
 
 LIBRARIES = ("numba", "numpy", "openvino", "tensorstore", "torch")
 """Packages of whose versions the bytes may depend."""
@@ -26,7 +27,13 @@ Identity = dict[str, Any]
 
 
 def identity_of(
-    grid: Grid, seen: Survey, *, settings: Settings, models: Mapping[str, str], adapt_steps: int
+    grid: Grid,
+    seen: Survey,
+    *,
+    settings: Settings,
+    models: Mapping[str, str],
+    adapt_steps: int | str,
+    calibrates: bool = False,
 ) -> Identity:
     """Plain JSON values that name all that decides a run's bytes.
 
@@ -39,15 +46,18 @@ def identity_of(
     models
         SHA-256 by name.
     adapt_steps
-        Steps of training on this volume.
+        Steps of training on this volume, or in words what decides how many.
+    calibrates
+        Whether where to cut is chosen on this volume; the β of the settings is then that of the model.
     """
     backend, device = choose_backend("auto", device=settings.device)
+    computing = {"backend": backend, "device": device}
     chosen = {name: value for name, value in asdict(settings).items() if name not in ("threads", "device")}
     identity = {
         "program": {"savem3": __version__, "code": digest_of_code(), **versions()},
         "input": {**asdict(grid), "sha256": seen.sha256},
         "models": dict(models),
-        "settings": {**chosen, "adapt_steps": adapt_steps, "backend": backend, "device": device},
+        "settings": {**chosen, "adapt_steps": adapt_steps, "calibrates": calibrates, **computing},
     }
     plain: Identity = json.loads(json.dumps(identity))
     return plain
@@ -69,7 +79,8 @@ def outputs_of(identity: Identity) -> tuple[Grid, Settings]:
         block, asked = _tuple(plain["block"]), plain["prompts"]
         prompts = PromptRecipe(AskRecipe(**asked["ask"]), EnergyRecipe(**asked["weights"]), asked["energy"])
         settings = Settings(plain["beta"], plain["cutter"], predict=predict, oversegment=oversegment, block=block)
-        return grid, replace(settings, prompts=prompts)
+        scale = Scale(**{name: _tuple(value) for name, value in plain["scale"].items()})
+        return grid, replace(settings, prompts=prompts, scale=scale)
     except (KeyError, TypeError) as error:
         raise ValueError(f"run must hold a record that this version wrote, got: {error!r}") from error
 

@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, replace
+from math import prod
 
 from savem3.blocks import Progress
-from savem3.distill import DistillRecipe, Lesson, Student, distill
-from savem3.distill import Progress as Learned
+from savem3.distill import Student
 from savem3.graphcut import (
     CUTTERS,
+    Calibration,
     PromptRecipe,
+    TwoLooks,
     Witness,
     ask_sections,
     cut,
     hear,
     join_evidence,
     node_vectors,
+    overlay,
     region_graph,
+    steadiest_beta,
     weigh_edges,
 )
-from savem3.grid import Shape
+from savem3.grid import Box, Grid, Shape
 from savem3.oversegment import OversegmentRecipe, oversegment
-from savem3.predict import PredictRecipe, fast_cpu, fastest_precision, look_around, predict, superhuman_cpu
+from savem3.predict import PredictRecipe, fast_cpu, fastest_precision, predict, superhuman_cpu
 from savem3.regions import RegionGraph
+from savem3.resample import Scale, bring_back, look
 from savem3.store.weights import Weights
-from savem3.teacher import Teacher
 from savem3.volume import BoundaryMap, Image, Labels, intensity_of
 from savem3.watch import Watch
+
+CALIBRATED = 200**3
+"""Where to cut is chosen in the middle of a volume, on at most this many voxels: some 15 s of one core."""
+FINENESS = (1.0, 0.5, 2.0)
+"""Factors of the dynamics: the first fragmentation is compared with each of the others."""
 
 HEARS_LIFTED = {"lifted": "lifted", "multicut": "lifted", "mutex": "mutex"}
 """Cutters that know what to do with pairs that do not touch, and which of `CUTTERS` does it for each."""
@@ -53,6 +63,8 @@ class Settings:
         Voxels along z, y, x that a worker of the integer stages holds; never changes the result.
     prompts
         Whether and how the cut hears prompts; by default it hears none.
+    scale
+        How the student looks at the volume; by default as it is. All else is on the volume's own grid.
     """
 
     beta: float
@@ -63,6 +75,7 @@ class Settings:
     threads: int = 2
     block: Shape = (128, 256, 256)
     prompts: PromptRecipe = PromptRecipe()
+    scale: Scale = Scale()
 
     def __post_init__(self) -> None:
         if not 0 < self.beta < 1:
@@ -124,9 +137,9 @@ def reconstruct(
 def draw_boundary(
     image: Image, student: Student, *, settings: Settings, progress: Progress | None = None
 ) -> BoundaryMap:
-    """The student's boundary map of an image."""
-    return predict(
-        image,
+    """The student's boundary map of an image, on the image's own grid."""
+    drawn = predict(
+        look(image, scale=settings.scale),
         student,
         intensity=intensity_of(image),
         recipe=settings.predict,
@@ -134,6 +147,7 @@ def draw_boundary(
         threads=settings.threads,
         progress=progress,
     )
+    return bring_back(drawn, image.grid, scale=settings.scale).load()
 
 
 def make_fragments(boundary: BoundaryMap, *, settings: Settings, progress: Progress | None = None) -> Labels:
@@ -159,6 +173,40 @@ def cut_fragments(
     return graph, cut(fragments, graph, cutter=settings.solver)
 
 
+def choose_beta(boundary: BoundaryMap, *, settings: Settings, progress: Progress | None = None) -> Calibration[float]:
+    """Where to cut a boundary map, without labels: where a finer and a coarser fragmentation give the same neurons.
+
+    Parameters
+    ----------
+    boundary
+        Only its middle is read, see `CALIBRATED`.
+    settings
+        Its β does not matter.
+    progress
+        Told of each finished fragmentation.
+
+    Raises
+    ------
+    ValueError
+        If fragments are not joined by dynamics, so that there is no finer fragmentation.
+    """
+    if not settings.oversegment.dynamics:
+        raise ValueError("dynamics must be above 0 to choose beta by, got 0")
+    middle = boundary.crop(middle_of(boundary.grid, CALIBRATED))
+    pieces, graphs = [], []
+    for factor in FINENESS:
+        recipe = replace(settings.oversegment, dynamics=round(factor * settings.oversegment.dynamics))
+        pieces.append(make_fragments(middle, settings=replace(settings, oversegment=recipe)))
+        graphs.append(region_graph(pieces[-1], middle, block=settings.block, workers=settings.threads))
+        if progress is not None:
+            progress(len(pieces), len(FINENESS))
+    looks = [
+        TwoLooks((graphs[0], graph), overlay(pieces[0], other, block=settings.block, workers=settings.threads))
+        for graph, other in zip(graphs[1:], pieces[1:], strict=True)
+    ]
+    return steadiest_beta(looks, cutter=CUTTERS[settings.cutter])
+
+
 def hear_witness(graph: RegionGraph, fragments: Labels, witness: Witness | None, *, settings: Settings) -> RegionGraph:
     """The graph with the evidence of prompts about its doubtful contacts.
 
@@ -176,56 +224,6 @@ def hear_witness(graph: RegionGraph, fragments: Labels, witness: Witness | None,
     return hear(graph, join_evidence(answers), recipe=recipe)
 
 
-def adapt(
-    image: Image,
-    student: Student,
-    teacher: Teacher,
-    *,
-    recipe: DistillRecipe,
-    device: str = "cpu",
-    watch: Watch | None = None,
-) -> Student:
-    """Distil a teacher into a student on one unlabelled image.
-
-    Parameters
-    ----------
-    image
-        The volume to learn from.
-    student
-        Fresh, or trained before; it is changed.
-    teacher
-        Looks along z, y and x at isotropic volumes (METHOD §4, tri-planar teaching), along z at others.
-    recipe
-        Settings of the training.
-    device
-        Where torch computes.
-    watch
-        Shows and times the two stages.
-    """
-    watch = watch or Watch()
-    with watch.stage("teach") as counter:
-        lesson = teach(image, teacher, progress=counter)
-    with watch.stage("distill") as counter:
-
-        def report(learned: Learned, _: object) -> None:
-            counter(learned.step, recipe.steps)
-
-        return distill(student, [lesson], recipe=recipe, teacher=teacher, device=device, on_progress=report)
-
-
-def teach(image: Image, teacher: Teacher, *, progress: Progress | None = None) -> Lesson:
-    """The teacher's boundary map of an image, as a lesson for a student."""
-    image = image.load()
-    boundary = look_around(
-        image,
-        teacher,
-        intensity=intensity_of(image),
-        planes=3 if image.grid.is_isotropic else 1,
-        progress=progress,
-    )
-    return Lesson(image, boundary)
-
-
 def settings_for(weights: Weights, **changes: object) -> Settings:
     """Settings with a student's own patches, cutter and β, the machine's own precision, and what the caller wants."""
     card = weights.card
@@ -234,3 +232,12 @@ def settings_for(weights: Weights, **changes: object) -> Settings:
     wanted = {name: value for name, value in changes.items() if value is not None}
     own = Settings(float(str(card.get("beta", 0.5))), cutter=str(card.get("cutter", "multicut")), predict=patches)
     return replace(own, **wanted)  # type: ignore[arg-type]
+
+
+def middle_of(grid: Grid, voxels: int) -> Box:
+    """The middle of a volume, at most so many voxels: as near to a cube of voxels as its shape allows."""
+    edges = range(1, max(grid.shape) + 1)
+    edge = bisect_right(edges, voxels, key=lambda n: prod(min(n, size) for size in grid.shape)) or 1
+    start = tuple(max(0, (n - edge) // 2) for n in grid.shape)
+    stop = tuple(min(n, a + edge) for a, n in zip(start, grid.shape, strict=True))
+    return Box((start[0], start[1], start[2]), (stop[0], stop[1], stop[2]))

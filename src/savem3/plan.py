@@ -159,9 +159,9 @@ class Plan:
 
 def plan_of(image: Image, *, settings: Settings, crew: Crew | None = None) -> Plan:
     """The plan for an image; threads work where nobody else is named."""
-    grid = image.grid
+    grid, seen = image.grid, settings.scale.grid_of(image.grid)
     backend, device = choose_backend("auto", device=settings.device)
-    views = len(settings.predict.axes_of(grid))
+    views = len(settings.predict.axes_of(seen))
     blocks = len(Blocks(grid.shape, settings.block))
     needs = needs_of(grid, settings=settings, crew=crew or Crew(settings.threads))
     facts = {
@@ -181,6 +181,8 @@ def plan_of(image: Image, *, settings: Settings, crew: Crew | None = None) -> Pl
         f"{backend} on {device}, {settings.threads} threads · {views} view{'s' * (views > 1)} · "
         f"{blocks} block{'s' * (blocks > 1)} · about {size_text(needs.memory_bytes)} of memory"
     )
+    if not settings.scale.is_identity:
+        text, facts["seen_voxel_size_nm"] = f"{text}\n{settings.scale.describe(grid)}", seen.voxel_size
     return Plan(device, text, facts, needs)
 
 
@@ -189,7 +191,9 @@ def needs_of(grid: Grid, *, settings: Settings, crew: Crew) -> Needs:
     blocks = Blocks(grid.shape, settings.block, halo_of(grid, recipe=settings.oversegment))
     largest = prod(min(n, b + 2 * h) for n, b, h in zip(grid.shape, blocks.block, blocks.halo, strict=True))
     at_once = min(crew.workers, len(blocks)) if crew.place == "threads" else 1
-    drawn = BYTES_A_DRAWN_VOXEL * prod(fit_block(grid, recipe=settings.predict, block=settings.block))
+    seen = settings.scale.grid_of(grid)
+    drawn = BYTES_A_DRAWN_VOXEL * prod(fit_block(seen, recipe=settings.predict, block=settings.block))
+    looked = 0 if settings.scale.is_identity else seen.voxels
     edges, nodes = EDGES_A_VOXEL * grid.voxels, NODES_A_VOXEL * grid.voxels
     worker = WORKER_BYTES + max(drawn, at_once * CALL_BYTES_A_VOXEL * largest)
     seams = seam_voxels(blocks, linked=grid.is_isotropic)
@@ -199,7 +203,7 @@ def needs_of(grid: Grid, *, settings: Settings, crew: Crew) -> Needs:
         whole_bytes=WORKER_BYTES + graph_bytes(edges, nodes),
         coordinator_bytes=REPORT_BYTES + (worker if crew.place == "threads" else PROGRAM_BYTES),
         kept_bytes=KEPT_BYTES_A_VOXEL * grid.voxels + PAGES_BYTES + STAGES * RECORD_BYTES * len(blocks),
-        scratch_bytes=SCRATCH_BYTES_A_VOXEL * grid.voxels + SCRATCH_BYTES_A_SEAM_VOXEL * seams,
+        scratch_bytes=SCRATCH_BYTES_A_VOXEL * grid.voxels + SCRATCH_BYTES_A_SEAM_VOXEL * seams + looked,
         edges=edges,
     )
 

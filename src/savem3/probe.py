@@ -21,6 +21,7 @@ from savem3.pipeline import Settings
 from savem3.predict import Draw, View, predict_box, student_views
 from savem3.predict.views import turn_box, turn_shape
 from savem3.prompt import PointPrompt
+from savem3.resample import Scale
 from savem3.stages import Outputs, stages_of
 from savem3.tiles import Blocks, Tile
 from savem3.volume import BoundaryMap
@@ -265,7 +266,7 @@ def _reconstruct(boundary: BoundaryMap, folder: Path, settings: Settings, *, cut
     """Go through all stages on a window, in blocks of 1/``cuts`` of its edges, and measure each call."""
     grid = boundary.grid
     z, y, x = (-(-n // cuts) for n in grid.shape)
-    outputs = Outputs(folder, grid, replace(settings, block=(z, y, x), prompts=PromptRecipe()))
+    outputs = Outputs(folder, grid, replace(settings, block=(z, y, x), prompts=PromptRecipe(), scale=Scale()))
     stages, calls = stages_of(Known(boundary), outputs), dict[str, list[Call]]()
     for stage in stages:
         calls.setdefault(kind_of(stage.name), []).extend(_perform(stage))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from savem3.graphcut import (
 from savem3.grid import Grid
 from savem3.oversegment import Drain, Fragment, Settle, halo_of
 from savem3.pipeline import Settings
-from savem3.predict import fit_block
+from savem3.predict import BringBack, fit_block
 from savem3.store import PyramidFile, VoxelFile
 from savem3.tiles import Blocks, Tile
 from savem3.volume import BoundaryMap, Labels
@@ -91,28 +91,49 @@ class Outputs:
         return self.folder / "scratch" / name
 
 
-def stages_of(draw: BlockFunction, out: Outputs, witness: Witness | None = None) -> list[Stage]:
+Finish = Callable[[BlockFunction], BlockFunction]
+"""Changes the block function of a boundary map on the volume's own grid, such as `savem3.check.wall`."""
+
+
+def as_it_is(function: BlockFunction) -> BlockFunction:
+    """Changes nothing."""
+    return function
+
+
+def stages_of(
+    draw: BlockFunction, out: Outputs, witness: Witness | None = None, *, finish: Finish = as_it_is
+) -> list[Stage]:
     """All stages of a reconstruction, in their order.
 
     Parameters
     ----------
     draw
-        The block function of prediction.
+        The block function of prediction, on the grid that the student sees.
     out
         Where everything goes, and by which settings.
     witness
         Who is asked, where the settings want prompts.
+    finish
+        What becomes of the boundary map.
     """
-    return [*predict_stages(draw, out), *oversegment_stages(out), *cut_stages(out, witness=witness)]
+    return [*predict_stages(draw, out, finish=finish), *oversegment_stages(out), *cut_stages(out, witness=witness)]
 
 
-def predict_stages(draw: BlockFunction, out: Outputs) -> list[Stage]:
-    """The boundary map and its pyramid."""
+def predict_stages(draw: BlockFunction, out: Outputs, *, finish: Finish = as_it_is) -> list[Stage]:
+    """The boundary map and its pyramid; drawn on a grid of its own first where the student sees another."""
     tiles = Blocks(out.grid.shape, out.boundary.block)
-    finest = {"boundary": out.boundary.levels[0]}
+    finest, coarser = {"boundary": out.boundary.levels[0]}, _coarser("boundary", "predict", out.boundary)
+    if out.settings.scale.is_identity:
+        return [Stage("predict", tiles, finish(draw), finest, uses_all_threads=True), *coarser]
+    seen = out.settings.scale.grid_of(out.grid)
+    block = fit_block(seen, recipe=out.settings.predict, block=out.settings.block)
+    drawn = VoxelFile(out.scratch("drawn"), seen.shape, "uint8", block)
+    looked = {"boundary": drawn}
+    back = BringBack(BoundaryMap(drawn.voxels, seen), out.grid, out.settings.scale)
     return [
-        Stage("predict", tiles, draw, finest, uses_all_threads=True),
-        *_coarser("boundary", "predict", out.boundary),
+        Stage("look", Blocks(seen.shape, block), draw, looked, scratch=True, uses_all_threads=True),
+        Stage("predict", tiles, finish(back), finest, reads=("look",)),
+        *coarser,
     ]
 
 

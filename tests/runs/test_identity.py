@@ -21,8 +21,9 @@ def seen():
     return survey(Image(np.arange(5 * 7 * 9, dtype=np.int64).reshape(GRID.shape).astype(np.uint8), GRID))
 
 
-def identity(seen, settings=SETTINGS, grid=GRID, model="a", steps=0):
-    return identity_of(grid, seen, settings=settings, models={"savem3-fast": model}, adapt_steps=steps)
+def identity(seen, settings=SETTINGS, grid=GRID, model="a", steps=0, calibrates=False):
+    models = {"savem3-fast": model}
+    return identity_of(grid, seen, settings=settings, models=models, adapt_steps=steps, calibrates=calibrates)
 
 
 def test_the_outputs_of_a_run_follow_from_its_record(seen):
@@ -53,6 +54,8 @@ def test_threads_are_no_part_of_it(seen):
         ({"grid": replace(GRID, voxel_size=(30.0, 6.0, 5.0))}, "input.voxel_size"),
         ({"model": "b"}, "models.savem3-fast"),
         ({"steps": 5}, "settings.adapt_steps"),
+        ({"steps": "auto, 300 s"}, "settings.adapt_steps"),
+        ({"calibrates": True}, "settings.calibrates"),
     ],
 )
 def test_every_change_is_named_and_changes_the_digest(seen, change, key):

@@ -139,7 +139,7 @@ def test_lost_metadata_are_found_and_written_again(raw, tmp_path):
         ({"cutter": "multicut"}, "settings.cutter"),
         ({"voxel_size": "30,6,7"}, "input.voxel_size"),
         ({"sections": "0:11"}, "input.shape"),
-        ({"invert": None}, "input.sha256"),
+        ({"invert": "yes"}, "input.sha256"),
     ],
 )
 def test_what_changed_under_a_resume_is_named_and_refused(raw, done, capsys, options, key):

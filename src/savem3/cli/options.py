@@ -21,7 +21,7 @@ app = App(
     default_parameter=Parameter(negative=()),
     suppress_keyboard_interrupt=False,
 )
-ERRORS = Console(stderr=True, highlight=False)
+ERRORS = Console(stderr=True, highlight=False, emoji=False)
 
 VIEWS: dict[str, Literal["auto", 1, 3]] = {"auto": "auto", "1": 1, "3": 3}
 
@@ -42,6 +42,10 @@ Views = Annotated[
 Precision = Annotated[
     Literal["auto", "float32", "bfloat16"],
     Parameter(help="What the network's products are taken in; auto takes bfloat16 where the CPU has units for it."),
+]
+Resample = Annotated[
+    Literal["auto", "off"],
+    Parameter(help="auto: the model sees voxels as large as it knows them; results are on the volume's own grid."),
 ]
 Beta = Annotated[float | None, Parameter(help="Where to cut, 0 to 1; the model's own by default. Lower joins more.")]
 Cutter = Annotated[

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 import json as json_text
-from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
 
-from savem3.cli.options import AsJson, Asks, By, Cutter, Model, On, Out, Overwrite, Read, Teacher, app, watch_of
+from savem3.cli.options import (
+    AsJson,
+    Asks,
+    By,
+    Cutter,
+    Model,
+    On,
+    Out,
+    Overwrite,
+    Read,
+    Resample,
+    Teacher,
+    app,
+    watch_of,
+)
 from savem3.evaluate.contingency import Unsegmented
 from savem3.request import Asking, Machine, Source, Work
 
@@ -21,6 +34,7 @@ def predict(
     *,
     source: Read = Source(),
     model: Model = "savem3-fast",
+    resample: Resample = "auto",
     machine: On = Machine(),
     work: By = Work(),
     overwrite: Overwrite = False,
@@ -30,7 +44,15 @@ def predict(
     from savem3.runs import run_predict
 
     run_predict(
-        raw, out, source=source, model=model, machine=machine, work=work, overwrite=overwrite, watch=watch_of(json)
+        raw,
+        out,
+        source=source,
+        model=model,
+        resample=resample,
+        machine=machine,
+        work=work,
+        overwrite=overwrite,
+        watch=watch_of(json),
     )
 
 
@@ -58,7 +80,10 @@ def cut(
     out: Out,
     *,
     source: Read = Source(),
-    beta: Annotated[float, Parameter(help="Where to cut, 0 to 1. Lower joins more.")] = 0.5,
+    beta: Annotated[
+        float | Literal["auto"],
+        Parameter(help="Where to cut, 0 to 1, lower joins more; auto chooses on BOUNDARY without labels."),
+    ] = 0.5,
     cutter: Cutter = "multicut",
     raw: Annotated[str | None, Parameter(help="The volume itself, for prompts.")] = None,
     teacher: Teacher = "saem2-tiny",
@@ -115,23 +140,6 @@ def score(
         unsegmented=unsegmented,
     )
     _print_scores(scores, as_json=json)
-
-
-@app.command
-def view(
-    labels: str,
-    raw: str,
-    out: Annotated[Path, Parameter(help="A folder for PNG sections, or one page, OUT.html.")],
-    *,
-    source: Read = Source(),
-    boundary: Annotated[str | None, Parameter(help="A boundary map to show beside.")] = None,
-    fragments: Annotated[str | None, Parameter(help="Fragments to show beside.")] = None,
-    overwrite: Overwrite = False,
-) -> None:
-    """Pictures of RAW with LABELS in colour: PNG sections in a folder, or one self-contained page."""
-    from savem3.runs import run_view
-
-    run_view(labels, raw, out, source=source, boundary=boundary, fragments=fragments, overwrite=overwrite)
 
 
 def _print_scores(scores: dict[str, float | int | str], *, as_json: bool) -> None:

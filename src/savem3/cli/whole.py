@@ -11,7 +11,6 @@ from savem3.cli.options import (
     VIEWS,
     AsJson,
     Asks,
-    Beta,
     By,
     Kept,
     Model,
@@ -19,6 +18,7 @@ from savem3.cli.options import (
     Out,
     Precision,
     Read,
+    Resample,
     Teacher,
     Views,
     app,
@@ -26,6 +26,11 @@ from savem3.cli.options import (
     watch_of,
 )
 from savem3.request import Asking, Keep, Machine, Source, Work
+
+Adapt = Annotated[
+    str,
+    Parameter(help="off, how many steps to train on this volume first, or auto: while it seems to help."),
+]
 
 
 @app.command
@@ -43,21 +48,25 @@ def reconstruct(
     *,
     source: Read = Source(),
     model: Model = "savem3-fast",
-    adapt: Annotated[str, Parameter(help="off, or how many steps to train on this volume first.")] = "off",
+    adapt: Adapt = "off",
+    adapt_seconds: Annotated[
+        float, Parameter(help="Time that --adapt auto may take by the clock, the teacher's maps included.")
+    ] = 300.0,
     teacher: Teacher = "saem2-tiny",
-    beta: Beta = None,
+    beta: Annotated[
+        float | Literal["auto"] | None,
+        Parameter(
+            help="Where to cut, 0 to 1, lower joins more; auto chooses on this volume without labels; "
+            "the model's own by default."
+        ),
+    ] = None,
     cutter: Annotated[
         Literal["gasp_mean", "gasp_sum", "mean", "median", "multicut", "mutex", "quantile"] | None,
         Parameter(help="How fragments are joined; the model's own by default."),
     ] = None,
-    views: Annotated[
-        Literal["auto", "1", "3"],
-        Parameter(help="Directions looked along and averaged; auto: 3 where voxels are isotropic. Costs time."),
-    ] = "auto",
-    precision: Annotated[
-        Literal["auto", "float32", "bfloat16"],
-        Parameter(help="What the network's products are taken in; auto takes bfloat16 where the CPU has units for it."),
-    ] = "auto",
+    views: Views = "auto",
+    precision: Precision = "auto",
+    resample: Resample = "auto",
     truth: Annotated[str | None, Parameter(help="Labels to score against, for the report.")] = None,
     skip_report: Annotated[
         bool, Parameter(help="Leave out report.html and picture.png, which take some 10 s.")
@@ -74,7 +83,8 @@ def reconstruct(
     choices = Choices(
         model=model,
         teacher=teacher,
-        adapt_steps=_steps(adapt),
+        adapt=_steps(adapt),
+        adapt_seconds=adapt_seconds,
         beta=beta,
         cutter=cutter,
         views=VIEWS[views],
@@ -82,6 +92,7 @@ def reconstruct(
         truth=truth,
         skip_report=skip_report,
         asking=asking,
+        resample=resample,
     )
     run_reconstruct(
         raw,
@@ -104,7 +115,10 @@ def plan(
     model: Model = "savem3-fast",
     views: Views = "auto",
     precision: Precision = "auto",
+    resample: Resample = "auto",
     teacher: Teacher = "saem2-tiny",
+    adapt: Adapt = "off",
+    adapt_seconds: Annotated[float, Parameter(help="Time that --adapt auto may take.")] = 300.0,
     asking: Asks = Asking(),
     machine: On = Machine(),
     work: By = Work(),
@@ -114,7 +128,16 @@ def plan(
     from savem3.runs import Choices, run_plan
 
     watch_of(json)
-    choices = Choices(model=model, teacher=teacher, views=VIEWS[views], precision=precision, asking=asking)
+    choices = Choices(
+        model=model,
+        teacher=teacher,
+        adapt=_steps(adapt),
+        adapt_seconds=adapt_seconds,
+        views=VIEWS[views],
+        precision=precision,
+        asking=asking,
+        resample=resample,
+    )
     run_plan(raw, out, source=source, choices=choices, machine=machine, work=work, as_json=json)
 
 
@@ -158,9 +181,11 @@ def verify(
     return 0 if run_verify(run, machine=machine, work=work, watch=watch_of(json)) else 5
 
 
-def _steps(adapt: str) -> int:
+def _steps(adapt: str) -> int | Literal["auto"]:
+    if adapt == "auto":
+        return "auto"
     if adapt == "off":
         return 0
-    if not adapt.isdigit():
-        raise ValueError(f"--adapt must be off or a number of training steps, got {adapt!r}")
+    if not (adapt.isascii() and adapt.isdigit()):
+        raise ValueError(f"--adapt must be off or a number of training steps, or auto, got {adapt!r}")
     return int(adapt)

@@ -5,7 +5,7 @@ seen from one or three directions is added up in integers and rounded to uint8 o
 function of the volume, never of the blocks, threads or batches of a run. A teacher looks the same way (`look_around`).
 """
 
-from savem3.predict.draw import Draw, fit_block
+from savem3.predict.draw import BringBack, Draw, fit_block
 from savem3.predict.engine import Backend, Network, choose_backend, compile_network, fastest_precision
 from savem3.predict.patches import PatchGrid, lay_patches
 from savem3.predict.prediction import look_around, predict, student_views, teacher_views
@@ -14,6 +14,7 @@ from savem3.predict.views import View, predict_box
 
 __all__ = [
     "Backend",
+    "BringBack",
     "Draw",
     "Network",
     "PatchGrid",

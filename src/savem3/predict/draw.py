@@ -15,8 +15,9 @@ from savem3.predict.patches import lay_patches
 from savem3.predict.prediction import student_views
 from savem3.predict.recipe import PredictRecipe
 from savem3.predict.views import View, predict_box, turn_shape
+from savem3.resample import Scale, bring_back
 from savem3.tiles import Tile
-from savem3.volume import Image, IntensityMap
+from savem3.volume import BoundaryMap, Image, IntensityMap
 
 ReadStudent = Callable[[], nn.Module]
 """Reads a student in the process that needs it; of two equal ones only one is called, so it compares by value."""
@@ -51,6 +52,28 @@ class Draw:
         views = _compiled(self.student, self.image.grid, self.recipe, self.device, self.threads)
         drawn = predict_box(self.image, tile.write, views=views, intensity=self.intensity)
         return Product({"boundary": drawn.read(drawn.grid.box)})
+
+
+@dataclass(frozen=True, slots=True)
+class BringBack:
+    """The block function after `Draw`, where that looks at a volume through a `Scale`: to the volume's own grid.
+
+    Parameters
+    ----------
+    drawn
+        What was drawn of ``look(image, scale=scale)``, lazy.
+    grid
+        Of the volume.
+    scale
+        How it was looked at.
+    """
+
+    drawn: BoundaryMap
+    grid: Grid
+    scale: Scale
+
+    def __call__(self, tile: Tile) -> Product:
+        return Product({"boundary": bring_back(self.drawn, self.grid, scale=self.scale).read(tile.write)})
 
 
 @lru_cache(maxsize=1)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from savem3.adaptation import adapt
 from savem3.distill import build_student, save_student, small_cpu
-from savem3.pipeline import Settings, adapt
+from savem3.pipeline import Settings
 from savem3.plan import plan_of
 from savem3.request import Machine, Source
+from savem3.runs.check import open_checked
 from savem3.runs.output import refuse_existing
 from savem3.shipped import TEACHER, read_student, read_teacher
 from savem3.store import completed
@@ -32,7 +34,8 @@ def run_distill(
 ) -> None:
     """A student's weights, taught on a volume without labels."""
     refuse_existing(out, overwrite=overwrite)
-    image = source.open_image(raw).load()
+    image, checked = open_checked(raw, source=source, watch=watch)
+    image = image.load()
     plan = plan_of(image, settings=Settings(0.5, device=machine.device, threads=machine.workers))
     watch.say(plan.text, **plan.facts)
     teacher, teacher_weights = read_teacher(lessons.teacher, device=plan.device)
@@ -42,7 +45,7 @@ def run_distill(
         student, weights = read_student(lessons.start)
         card = card_after(weights, lessons.steps)
     recipe = small_cpu(steps=lessons.steps, seed=lessons.seed)
-    student = adapt(image, student, teacher, recipe=recipe, device=plan.device, watch=watch)
+    student, _ = adapt(image, student, teacher, recipe=recipe, lost=checked.lost, device=plan.device, watch=watch)
     card = {
         **card,
         "raw": [*_listed(card.get("raw")), Path(raw).name],

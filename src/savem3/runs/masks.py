@@ -23,6 +23,7 @@ from savem3.predict import choose_backend
 from savem3.prompt import Proposer
 from savem3.request import Keep, Machine, Source, Work
 from savem3.runs.asking import OneThreadPrompter, StoredPrompter, StoredTeacher
+from savem3.runs.check import facts_of_check, open_checked
 from savem3.runs.course import go_through
 from savem3.sam import RECIPES, AutomaticRecipe, load_sam
 from savem3.sam.sections import FindMasks
@@ -123,7 +124,7 @@ def run_masks(
     watch: Watch,
 ) -> None:
     """A run directory: labels.zarr, boundary.zarr if the teacher draws it, tables of the masks, run.json, a picture."""
-    image = source.open_image(raw)
+    image, checked = open_checked(raw, source=source, watch=watch)
     watch.say(describe(image.grid))
     with watch.stage("survey") as counter:
         seen = survey(image, workers=machine.workers, progress=counter)
@@ -133,9 +134,9 @@ def run_masks(
         files = MaskFiles(out, image.grid)
         stages = list(stages_of(find, files))
         go_through(stages, directory, sha256, executor=work.executor_on(machine), watch=watch)
-        _finish(
-            directory, files, stages[0], find, asked={"choices": asdict(masking), "source": asdict(source)}, watch=watch
-        )
+        asked: dict[str, object] = {"choices": asdict(masking), "source": asdict(source)}
+        asked["check"] = facts_of_check(checked)
+        _finish(directory, files, stages[0], find, asked=asked, watch=watch)
 
 
 def finder_of(image: Image, seen: Survey, *, masking: Masking, machine: Machine) -> tuple[FindMasks, str]:

@@ -11,7 +11,7 @@ from savem3.grid import Grid
 from savem3.pipeline import Settings
 from savem3.request import Machine, Work
 from savem3.stages import Outputs
-from savem3.store import PyramidFile, completed, open_boundary, open_labels, write_boundary, write_labels
+from savem3.store import PyramidFile, completed, open_boundary, open_labels, write_boundary, write_labels, writer_for
 from savem3.watch import Watch
 
 
@@ -25,6 +25,20 @@ def refuse_existing(out: Path, *, overwrite: bool) -> None:
     """
     if out.exists() and not overwrite:
         raise FileExistsError(f"output must not exist yet, got '{out}': choose another name or pass --overwrite")
+
+
+def refuse_unwritable(out: Path, *, overwrite: bool) -> None:
+    """`refuse_existing` for one volume, whose name must end as that of a format that is written.
+
+    Raises
+    ------
+    FileExistsError
+        If the output exists and may not be replaced.
+    ValueError
+        If its format is none of those that are written.
+    """
+    writer_for(out)
+    refuse_existing(out, overwrite=overwrite)
 
 
 def make_volume(

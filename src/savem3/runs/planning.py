@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from savem3.distill import StoredStudent
+from savem3.adaptation import teach
+from savem3.distill import StoredStudent, distill, small_cpu
 from savem3.forecast import Forecast, Row, forecast
 from savem3.grid import Box
+from savem3.pipeline import Settings, middle_of
 from savem3.plan import Crew, compare, describe, room_for, size_text
 from savem3.predict import Draw, choose_backend
 from savem3.probe import Probe, kind_of, probe
 from savem3.request import Machine, Source, Work
+from savem3.resample import look
 from savem3.runs.asking import find_witness
+from savem3.runs.check import open_checked
 from savem3.runs.reconstruct import Choices, crew_of, settings_of
-from savem3.shipped import find_model
+from savem3.shipped import find_model, read_student, read_teacher, scale_of
 from savem3.volume import Image, IntensityMap, intensity_of
+from savem3.watch import Watch
 
+TAUGHT = 4 * 256 * 256
+"""At most this many voxels are shown to a teacher to tell its seconds."""
+TRAINING_BYTES, TRAINING_BYTES_A_VOXEL = 1.2e9, 3
+"""Peak memory of a training, and of the volume and the map that are learned from. Source: VNC stack 1."""
 GLANCE = (8, 512, 512)
 """Voxels in the middle from which a plan takes grey values; a run looks at all."""
 
@@ -34,7 +44,7 @@ def run_plan(
     Parameters
     ----------
     raw, source, choices, machine, work
-        See `run_reconstruct`; adaptation is not counted.
+        See `run_reconstruct`.
     out
         Where the run would write: on which disk.
     as_json
@@ -45,9 +55,11 @@ def run_plan(
     ValueError
         If memory or disk cannot suffice.
     """
-    image = source.open_image(raw)
+    image, _ = open_checked(raw, source=source, watch=Watch(show="nothing"))
     settings, weights = settings_of(choices, machine=machine, work=work)
     settings, glance = replace(settings, prompts=choices.asking.recipe_for(image.grid)), _glance(image)
+    settings = replace(settings, scale=scale_of(choices.resample, weights, image.grid))
+    seen = look(image, scale=settings.scale)
     witness = None
     if settings.prompts.is_wanted:
         _, device = choose_backend("auto", device=settings.device)
@@ -56,9 +68,11 @@ def run_plan(
         StoredStudent(find_model(choices.model).absolute(), weights.sha256),
         work.threads_of_a_worker(machine),
     )
-    draw = Draw(image, student, glance, settings.predict, settings.device, threads)
+    draw = Draw(seen, student, glance, settings.predict, settings.device, threads)
     measured = probe(draw, settings=settings, witness=witness)
     told = forecast(measured, image.grid, settings=settings, crew=crew_of(work, machine))
+    if choices.adapt:
+        told = replace(told, rows=(*told.rows[:2], *_learning_rows(seen, choices, settings), *told.rows[2:]))
     room = room_for(out)
     console = Console(highlight=False)
     if as_json:
@@ -69,10 +83,41 @@ def run_plan(
         )
     else:
         show(told, measured, image, console=console)
+        if not settings.scale.is_identity:
+            console.print(settings.scale.describe(image.grid))
     sentence = compare(told.needs, room, folder=out)
     if not as_json:
         console.print(f"It takes {sentence}.", soft_wrap=True)
     return told
+
+
+def _learning_rows(image: Image, choices: Choices, settings: Settings) -> list[Row]:
+    """What adapting takes: with auto at most the time there is, else so many steps, measured on a window."""
+    memory = TRAINING_BYTES + TRAINING_BYTES_A_VOXEL * image.grid.voxels
+    if choices.adapt == "auto":
+        return [Row("adapt, at most", 1, choices.adapt_seconds, choices.adapt_seconds * settings.threads, memory)]
+    _, device = choose_backend("auto", device=settings.device)
+    teacher, _ = read_teacher(choices.teacher, device=device)
+    window = image.crop(middle_of(image.grid, TAUGHT))
+    lesson = teach(window, teacher)
+
+    def learn(steps: int) -> None:
+        distill(read_student(choices.model)[0], [lesson], recipe=small_cpu(steps=steps), teacher=teacher, device=device)
+
+    looked, first, more = _timed(lambda: teach(window, teacher)), _timed(lambda: learn(1)), _timed(lambda: learn(3))
+    share = image.grid.voxels / window.grid.voxels
+    steps = [first[i] + (choices.adapt - 1) * max(0.0, more[i] - first[i]) / 2 for i in (0, 1)]
+    return [
+        Row("teach", 1, share * looked[0], share * looked[1], memory),
+        Row("distill", 1, steps[0], steps[1], memory),
+    ]
+
+
+def _timed(work: Callable[[], object]) -> tuple[float, float]:
+    """Seconds by the clock, and of all threads."""
+    start, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - start, time.process_time() - cpu
 
 
 def _glance(image: Image) -> IntensityMap:
