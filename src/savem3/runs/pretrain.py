@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,16 @@ from savem3.volume import Sample
 from savem3.watch import Watch
 
 
+@contextmanager
+def flushed_denormals() -> Iterator[None]:
+    """Within it, numbers too small for full precision are 0: they slow a CPU down and mean nothing to a network."""
+    torch.set_flush_denormal(True)
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+
+
 def run_pretrain(
     out: Path, *, schooling: Schooling, machine: Machine, resume: bool, overwrite: bool, watch: Watch
 ) -> None:
@@ -34,14 +45,13 @@ def run_pretrain(
     recipe, accelerator = schooling.settings(), accelerator_here()
     device = choose_backend("torch", device=machine.device)[1] if accelerator is None else str(accelerator.device)
     torch.set_num_threads(machine.workers or os.cpu_count() or 1)
-    torch.set_flush_denormal(True)
     samples = read_samples(schooling)
     torch.manual_seed(recipe.seed)
     learner, before = make_learner(schooling, recipe, device)
     card = card_of_run(schooling, samples, recipe, before)
     watch.say(describe(samples, recipe, device), device=device, steps=recipe.steps, samples=[s.name for s in samples])
     began = time.process_time()
-    with watch.stage("pretrain") as counter:
+    with flushed_denormals(), watch.stage("pretrain") as counter:
 
         def show(progress: saem2.Progress, _: Scholar) -> None:
             counter(progress.step, recipe.steps)

@@ -108,9 +108,8 @@ def make_learner(schooling: Schooling, recipe: TrainRecipe, device: str) -> tupl
     """
     teacher, weights = (None, None) if schooling.start is None else read_teacher(schooling.start, device=device)
     refuse_kin(weights, schooling.tests)
-    if schooling.kept is not None and (
-        recipe.grey_changes or not (schooling.over or isinstance(teacher, PublishedTeacher))
-    ):
+    is_over_sam = schooling.over is not None or isinstance(teacher, PublishedTeacher)
+    if schooling.kept is not None and (recipe.grey_changes or not is_over_sam):
         raise ValueError(
             "--kept must go with a teacher over a SAM and a recipe that leaves grey values as they are (paper)"
         )
