@@ -47,7 +47,6 @@ Resample = Annotated[
     Literal["auto", "off"],
     Parameter(help="auto: the model sees voxels as large as it knows them; results are on the volume's own grid."),
 ]
-Beta = Annotated[float | None, Parameter(help="Where to cut, 0 to 1; the model's own by default. Lower joins more.")]
 Cutter = Annotated[
     Literal["gasp_mean", "gasp_sum", "mean", "median", "multicut", "mutex", "quantile"],
     Parameter(help="How fragments are joined."),

@@ -12,6 +12,7 @@ from savem3.cli.options import (
     AsJson,
     Asks,
     By,
+    Cutter,
     Kept,
     Model,
     On,
@@ -31,6 +32,8 @@ Adapt = Annotated[
     str,
     Parameter(help="off, how many steps to train on this volume first, or auto: while it seems to help."),
 ]
+
+OwnCutter = Annotated[Cutter | None, Parameter(help="How fragments are joined; the model's own by default.")]
 
 
 @app.command
@@ -60,10 +63,7 @@ def reconstruct(
             "the model's own by default."
         ),
     ] = None,
-    cutter: Annotated[
-        Literal["gasp_mean", "gasp_sum", "mean", "median", "multicut", "mutex", "quantile"] | None,
-        Parameter(help="How fragments are joined; the model's own by default."),
-    ] = None,
+    cutter: OwnCutter = None,
     views: Views = "auto",
     precision: Precision = "auto",
     resample: Resample = "auto",

@@ -50,6 +50,7 @@ NEEDED = {
 EXTRAS: dict[str, tuple[str, ...]] = {
     "bench": ("skimage.metrics", "waterz"),
     "cluster": ("dask", "distributed", "dask_jobqueue"),
+    "export": ("pyarrow", "zmesh"),
     "napari": ("npe2",),
     "review": ("fastapi", "uvicorn"),
     "sam": ("transformers",),
@@ -274,6 +275,13 @@ def _bench() -> str:
     return "scored a test"
 
 
+def _export() -> str:
+    cube = np.pad(np.ones((2, 2, 2), np.uint64), 1)
+    mesher = importlib.import_module("zmesh").Mesher((1.0, 1.0, 1.0))
+    mesher.mesh(cube)
+    return f"a cube of 8 voxels has a surface of {len(mesher.get(1).faces)} triangles"
+
+
 def _view() -> str:
     importlib.import_module("neuroglancer").ViewerState()
     return f"neuroglancer {version('neuroglancer')}"
@@ -302,6 +310,7 @@ def _train() -> str:
 WORKS: dict[str, Callable[[], str]] = {
     "bench": _bench,
     "cluster": _cluster,
+    "export": _export,
     "napari": _napari,
     "review": _review,
     "sam": _sam,
