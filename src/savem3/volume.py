@@ -109,6 +109,10 @@ class BoundaryMap(_Volume):
     dtype: ClassVar[type[np.generic]] = np.uint8
 
 
+DISTANCE_CUT_NM = 64.0
+"""Distance to a boundary beyond which voxels are alike, nm; networks learn shares of it (METHOD, Choice 6)."""
+
+
 @dataclass(frozen=True, slots=True)
 class DistanceMap(_Volume):
     """Distance to the nearest boundary in nm, float32."""

@@ -15,13 +15,11 @@ from jaxtyping import Bool, Float32, Int, UInt64
 from numpy.typing import NDArray
 
 from savem3.grid import Nanometres, Shape
-from savem3.volume import BoundaryMap, DistanceMap, Labels
+from savem3.volume import DISTANCE_CUT_NM, BoundaryMap, DistanceMap, Labels
 
 WIDTH_NM = 28.0
 """Width of a membrane target, nm."""
 
-CUT_NM = 64.0
-"""Distance beyond which voxels are alike, nm."""
 
 FRAGMENT_VOXELS = 100
 """Annotated bodies of fewer voxels are slips of the annotation, not cells (292 of the 525 bodies of FIB-25)."""
@@ -76,7 +74,7 @@ def boundary_target(
     return BoundaryMap(np.where(border, np.uint8(255), np.uint8(0)), labels.grid)
 
 
-def distance_target(boundary: BoundaryMap, *, sectionwise: bool, cut_nm: float = CUT_NM) -> DistanceMap:
+def distance_target(boundary: BoundaryMap, *, sectionwise: bool, cut_nm: float = DISTANCE_CUT_NM) -> DistanceMap:
     """Distance of every voxel to the nearest boundary voxel, nm, at most ``cut_nm``.
 
     Parameters

@@ -16,10 +16,7 @@ from savem3.distill.cells import place_on_cells
 from savem3.distill.looks import Maps
 from savem3.distill.recipe import DistillRecipe
 from savem3.grid import Box
-from savem3.volume import BoundaryMap, DistanceMap, Image, IntensityMap, VoxelArray, intensity_of
-
-CUT_NM = 64.0
-"""Distances are cut here and divided by it, as teachers have them (METHOD, Choice 6)."""
+from savem3.volume import DISTANCE_CUT_NM, BoundaryMap, DistanceMap, Image, IntensityMap, VoxelArray, intensity_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +164,7 @@ def _place(lesson: Lesson, rng: np.random.Generator, *, recipe: DistillRecipe) -
 
 
 def _to_share(distance_nm: NDArray[np.float32]) -> Float32[np.ndarray, "batch z y x"]:
-    return (np.minimum(distance_nm, CUT_NM) / CUT_NM).astype(np.float32)
+    return (np.minimum(distance_nm, DISTANCE_CUT_NM) / DISTANCE_CUT_NM).astype(np.float32)
 
 
 def _join(crops: Sequence[Batch]) -> Batch:

@@ -15,9 +15,9 @@ from jaxtyping import Int64
 from savem3.augment import Turn, fill
 from savem3.grid import Box
 from savem3.saem2.drawing import KINDS, instances_of
-from savem3.saem2.lessons import DISTANCE_CUT_NM, Lesson
+from savem3.saem2.lessons import Lesson
 from savem3.saem2.recipe import TrainRecipe
-from savem3.volume import Sample, intensity_of
+from savem3.volume import DISTANCE_CUT_NM, Sample, intensity_of
 
 
 @dataclass(frozen=True, slots=True)

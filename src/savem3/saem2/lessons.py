@@ -15,10 +15,7 @@ from savem3.augment import change_grey_values, fill, fitting_turn, random_crop_b
 from savem3.prompt import Prompt
 from savem3.saem2.drawing import KINDS, instances_of
 from savem3.saem2.recipe import TrainRecipe
-from savem3.volume import IntensityMap, Sample, intensity_of
-
-DISTANCE_CUT_NM = 64.0
-"""Where the distance target ends (METHOD, Choice 6)."""
+from savem3.volume import DISTANCE_CUT_NM, IntensityMap, Sample, intensity_of
 
 PATIENCE = 50
 """Crops that are drawn in search of one with instances."""
