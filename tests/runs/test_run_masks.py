@@ -203,6 +203,6 @@ def test_a_folder_of_a_sam_answers_too(done):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert run([*command, "--threads", "1", "--side", "3", "--teacher", str(done / "sam")]) == 0
-    assert open_labels(done / "by_sam" / "labels.zarr").grid.shape == (2, 30, 44)
-    assert not (done / "by_sam" / "boundary.zarr").exists()
-    assert run([*command, "--teacher", str(done / "sam"), "--fill", "--overwrite"]) == 2
+        assert open_labels(done / "by_sam" / "labels.zarr").grid.shape == (2, 30, 44)
+        assert not (done / "by_sam" / "boundary.zarr").exists()
+        assert run([*command, "--teacher", str(done / "sam"), "--fill", "--overwrite"]) == 2

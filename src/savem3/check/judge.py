@@ -20,6 +20,9 @@ from savem3.grid import Grid
 WINDOW = 8
 """Sections on each side that a section is compared with."""
 
+FEWEST = 3
+"""Sections that a section must at least be compared with, before how much they differ is known."""
+
 JITTERS, STEPS = 4.0, 6.0
 """Standard deviations of a volume's own unrest along y or x: by which a section lies off, and a step goes on."""
 
@@ -211,7 +214,7 @@ class _Around:
             window = np.r_[known[max(0, z - WINDOW) : z], known[z + 1 : z + 1 + WINDOW]]
             window = window[~np.isnan(window)]
             middle[z] = np.median(window) if len(window) else values[z]
-            sigma[z] = TO_SIGMA * np.median(np.abs(window - middle[z])) if len(window) else 0.0
+            sigma[z] = TO_SIGMA * np.median(np.abs(window - middle[z])) if len(window) >= FEWEST else np.inf
         return _Around(middle, sigma, values - middle)
 
     def limit(self, z: int, floor: float, *, deviations: float) -> float:
