@@ -24,15 +24,15 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from ladder_scores import agree_with_itself, score_map
+from ladder_scores import score_heard, score_map
 from ladder_table import Kept, write_tables
 from rich.console import Console
 
 from savem3 import bank, distill
-from savem3.bank.named import DRAWN
 from savem3.pipeline import Settings, draw_boundary
 from savem3.predict import look_around
 from savem3.saem2 import Saem2Teacher, load_teacher
+from savem3.teaching import agree_with_itself, draw_lessons
 from savem3.volume import BoundaryMap, Image, Sample, intensity_of
 
 CONSOLE = Console(highlight=False, width=160)
@@ -41,8 +41,8 @@ INNER = 0.1
 
 BUDGET_BYTES = 4 * 2**30
 """Room for what a teacher sees inside one volume."""
-FIRST_DRAWN = 100
-"""The seed of the first drawn volume; none that teachers learn from."""
+PROMPTS = 1000
+"""At most so many in each part of the scored volume."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,10 @@ class Rung:
         Whether the teacher's map is first cut and drawn again from its own segments.
     drawn
         How many synthetic volumes with their labels are learned from in half of all crops.
+    like
+        Another rung, whose student this one takes.
+    heard
+        Whether the cut hears the teacher's answers to prompts.
     """
 
     says: str
@@ -91,6 +95,8 @@ class Rung:
     labels: float = 0.0
     agreed: bool = False
     drawn: int = 0
+    like: str = ""
+    heard: bool = False
 
 
 EXPERIMENTS = {
@@ -108,6 +114,7 @@ RUNGS = {
         "the same, motion, smooth",
         {"embedding_weight": INNER, "feature_weight": INNER, "motion_weight": 0.05, "smooth_weight": 0.05},
     ),
+    "+graph-cut": Rung("the same student, cut with prompts", like="+2nd", heard=True),
     "+drawn": Rung("boundary, and drawn volumes with labels (ours)", drawn=16),
     "agreed": Rung("boundary of the teacher's own segments (ours)", agreed=True),
     "agreed +drawn": Rung("both (ours)", agreed=True, drawn=16),
@@ -151,8 +158,8 @@ class World:
     @cached_property
     def agreed(self) -> tuple[BoundaryMap, ...]:
         """The same maps, drawn again from their own segments."""
-        sectionwise, threads = self.experiment.sectionwise, self.options.threads
-        return tuple(agree_with_itself(seen, sectionwise=sectionwise, threads=threads) for seen in self.seen)
+        settings = Settings(0.5, threads=self.options.threads)
+        return tuple(agree_with_itself(seen, settings=settings) for seen in self.seen)
 
     @cached_property
     def looks(self) -> tuple[distill.CachedLooks, ...]:
@@ -199,6 +206,8 @@ def main() -> None:
 def taught(world: World, name: str, *, seed: int) -> distill.Student:
     """The student of a rung, read if it was taught before."""
     options, rung = world.options, RUNGS[name]
+    if rung.like:
+        return taught(world, rung.like, seed=seed)
     file = options.work / f"{name.replace(' ', '-')}-{seed}.safetensors"
     if file.exists():
         return distill.load_student(file)[0]
@@ -235,22 +244,19 @@ def lessons_of(world: World, rung: Rung) -> list[distill.Lesson]:
         sample = bank.keep_sections(world.truth, f"{first}-{last}")
         lessons.append(distill.Lesson(sample.image, sample.boundary, labelled=True))
     if rung.drawn:
-        grid = DRAWN[0] if world.truth.image.grid.is_isotropic else DRAWN[1]
-        drawn = [bank.make_synthetic(FIRST_DRAWN + i, grid=grid) for i in range(rung.drawn)]
-        lessons += [distill.Lesson(sample.image, sample.boundary, labelled=True) for sample in drawn]
+        lessons += draw_lessons(world.truth.image.grid, rung.drawn)
     return lessons
 
 
 def keep(kept: Kept, world: World, boundary: BoundaryMap, *, rung: str, seed: int) -> None:
     """Score a map and keep the line."""
     parts = {"all": (0, boundary.grid.shape[0] - 1), "validation": world.experiment.validation}
-    scored = score_map(
-        boundary,
-        world.truth.labels,
-        parts=parts,
-        sectionwise=world.experiment.sectionwise,
-        threads=world.options.threads,
-    )
+    how = {"parts": parts, "sectionwise": world.experiment.sectionwise, "threads": world.options.threads}
+    truth, image = world.truth.labels, world.truth.image
+    if rung in RUNGS and RUNGS[rung].heard:
+        scored = score_heard(boundary, truth, image=image, teacher=world.teacher, prompts=PROMPTS, **how)
+    else:
+        scored = score_map(boundary, truth, **how)
     kept.add(rung, seed, scored)
     CONSOLE.print(
         f"{rung} {seed}: " + ", ".join(f"{c} {s.voi('all'):.3f} (best {s.best('all'):.3f})" for c, s in scored.items())

@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from savem3.bank.targets import boundary_target
 from savem3.evaluate import Contingency, compare, merge_tables, relabel_components, score_table
 from savem3.graphcut import CUTTERS as ALL_CUTTERS
-from savem3.graphcut import TwoLooks, cut, overlay, region_graph, steadiest_beta, weigh_edges
+from savem3.graphcut import PromptRecipe, TwoLooks, Witness, overlay, region_graph, steadiest_beta, weigh_edges
+from savem3.graphcut.prompting import AskRecipe
 from savem3.grid import Box
-from savem3.pipeline import FINENESS, Settings, make_fragments
+from savem3.pipeline import FINENESS, Settings, hear_witness, make_fragments
 from savem3.regions import RegionGraph
-from savem3.volume import BoundaryMap, Labels
+from savem3.saem2 import Saem2Teacher
+from savem3.volume import BoundaryMap, Image, Labels, intensity_of
 
 CUTTERS = ("quantile", "multicut")
 """WaterZ's agglomeration by the 50-quantile, and the multicut."""
@@ -77,15 +78,50 @@ def score_map(
     }
 
 
-def agree_with_itself(boundary: BoundaryMap, *, sectionwise: bool, threads: int) -> BoundaryMap:
-    """A boundary map cut without labels and drawn again as the borders of its own segments."""
-    pieces = list(divide(boundary, None, sectionwise=sectionwise, threads=threads))
-    beta, drawn = choose(pieces, CUTTERS[0]), []
-    for piece in pieces:
-        labels = cut(piece.fragments, weigh_edges(piece.graph, beta=beta), cutter=CUTTERS[0])
-        target = boundary_target(labels, sectionwise=sectionwise, fragment_voxels=0)
-        drawn.append(target.read(target.grid.box))
-    return replace(boundary, voxels=np.concatenate(drawn))
+def score_heard(
+    boundary: BoundaryMap,
+    truth: Labels,
+    *,
+    image: Image,
+    teacher: Saem2Teacher,
+    prompts: int,
+    parts: Mapping[str, tuple[int, int]],
+    sectionwise: bool,
+    threads: int,
+) -> dict[str, Scored]:
+    """Every cutter at the β that is chosen without labels, hearing a teacher's answers about doubtful contacts.
+
+    Parameters
+    ----------
+    image, teacher
+        What is asked about, and who.
+    prompts
+        At most so many in each part.
+    """
+    found: dict[str, dict[str, tuple[float, dict[float, Errors]]]] = {cutter: {} for cutter in CUTTERS}
+    intensity = intensity_of(image)
+    for name, (first, last) in parts.items():
+        part, true = keep_sections(boundary, (first, last)), keep_sections(truth, (first, last))
+        if true.grid.shape != truth.grid.shape and not sectionwise:
+            true = relabel_components(true)
+        pieces = list(divide(part, true, sectionwise=sectionwise, threads=threads))
+        recipe = PromptRecipe(ask=AskRecipe(prompts=max(1, prompts // len(pieces))))
+        for cutter in CUTTERS:
+            beta, heard = choose(pieces, cutter), []
+            for n, piece in enumerate(pieces):
+                own = (first + n, first + n) if sectionwise else (first, last)
+                witness = Witness(
+                    keep_sections(image, own), lambda: teacher, lambda: teacher.prompter(intensity), intensity
+                )
+                graph = weigh_edges(piece.graph, beta=beta)
+                settings = Settings(beta, cutter=cutter, threads=threads, prompts=recipe)
+                heard.append(hear_witness(graph, piece.fragments, witness, settings=settings))
+            errors = [errors_of_graph(p, graph, cutter) for p, graph in zip(pieces, heard, strict=True)]
+            found[cutter][name] = beta, {beta: mean_of(errors)}
+    return {
+        cutter: Scored({n: chosen for n, (chosen, _) in of.items()}, {n: errors for n, (_, errors) in of.items()})
+        for cutter, of in found.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +135,12 @@ class Piece:
     looks
         The fragments beside a finer and beside a coarser fragmentation: what the choice of β is made by.
     pairs
-        Fragments and bodies of the truth; absent where there is none.
+        Fragments and bodies of the truth.
     """
 
     fragments: Labels
     looks: tuple[TwoLooks, TwoLooks]
-    pairs: Contingency | None
+    pairs: Contingency
 
     @property
     def graph(self) -> RegionGraph:
@@ -112,7 +148,7 @@ class Piece:
         return self.looks[0].graphs[0]
 
 
-def divide(boundary: BoundaryMap, truth: Labels | None, *, sectionwise: bool, threads: int) -> Iterator[Piece]:
+def divide(boundary: BoundaryMap, truth: Labels, *, sectionwise: bool, threads: int) -> Iterator[Piece]:
     """What is cut on its own: each section, or all of them together."""
     depth, settings = boundary.grid.shape[0], Settings(0.5, threads=threads)
     step = 1 if sectionwise else depth
@@ -122,7 +158,7 @@ def divide(boundary: BoundaryMap, truth: Labels | None, *, sectionwise: bool, th
         own, *others = (make_fragments(part, settings=at_fineness(settings, factor)) for factor in FINENESS)
         graph, *graphs = (region_graph(f, part, block=settings.block, workers=threads) for f in (own, *others))
         finer, coarser = (TwoLooks((graph, g), overlay(own, f)) for f, g in zip(others, graphs, strict=True))
-        pairs = None if truth is None else compare(own, keep_sections(truth, sections))
+        pairs = compare(own, keep_sections(truth, sections))
         yield Piece(own, (finer, coarser), pairs)
 
 
@@ -146,12 +182,18 @@ def choose(pieces: list[Piece], cutter: str) -> float:
 
 def errors_of(pieces: list[Piece], cutter: str, beta: float) -> Errors:
     """The mean over pieces of the errors at one β."""
-    errors = []
-    for piece in pieces:
-        assert piece.pairs is not None
-        clusters = ALL_CUTTERS[cutter](weigh_edges(piece.graph, beta=beta))
-        named = np.concatenate([[0], clusters]).astype(np.uint64)[piece.pairs.segments]
-        scores = score_table(merge_tables([replace(piece.pairs, segments=named)]), unsegmented="segment")
-        errors.append((scores.voi_split, scores.voi_merge, scores.arand_skimage))
+    return mean_of([errors_of_graph(piece, weigh_edges(piece.graph, beta=beta), cutter) for piece in pieces])
+
+
+def errors_of_graph(piece: Piece, graph: RegionGraph, cutter: str) -> Errors:
+    """The errors of one piece, cut by these costs."""
+    clusters = ALL_CUTTERS[cutter](graph)
+    named = np.concatenate([[0], clusters]).astype(np.uint64)[piece.pairs.segments]
+    scores = score_table(merge_tables([replace(piece.pairs, segments=named)]), unsegmented="segment")
+    return scores.voi_split, scores.voi_merge, scores.arand_skimage
+
+
+def mean_of(errors: list[Errors]) -> Errors:
+    """The mean of each error."""
     split, merge, arand = np.mean(errors, axis=0).tolist()
     return split, merge, arand

@@ -19,8 +19,9 @@ from typing import Any
 import torch
 from rich.console import Console
 
-from savem3 import bank, distill, predict, saem2
-from savem3.volume import Image, Sample, intensity_of
+from savem3 import bank, distill, saem2
+from savem3.teaching import Teaching, teach
+from savem3.volume import Image, Sample
 
 CONSOLE = Console(highlight=False)
 
@@ -48,6 +49,8 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, required=True)
     parser.add_argument("--feature-weight", type=float, default=0.1)
     parser.add_argument("--embedding-weight", type=float, default=0.1)
+    parser.add_argument("--agreed", action="store_true", help="learn the borders of the segments of the teacher's maps")
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--labelled-share", type=float, default=0.5)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=1)
@@ -61,12 +64,16 @@ def train_student(options: argparse.Namespace) -> None:
         feature_weight=options.feature_weight,
         embedding_weight=options.embedding_weight,
         labelled_share=options.labelled_share,
+        learning_rate=options.learning_rate,
     )
     samples = [sample for name in options.labels for sample in bank.load_named(name, options.data, cards=bank.DATASETS)]
     teacher = saem2.load_teacher(options.teacher)[0] if options.teacher else None
     lessons = [distill.Lesson(s.image, s.boundary, labelled=True, weight=weight_of(s)) for s in samples]
     if teacher is not None:
-        lessons += [teach(read_image(name, options.data), teacher) for name in options.raw]
+        means = Teaching(agreed=options.agreed, drawn=0)
+        lessons += [
+            one for name in options.raw for one in teach(read_image(name, options.data), teacher, teaching=means)
+        ]
     card = describe(options, samples, asdict(recipe))
     student = distill.build_student(options.student)
     if options.start:
@@ -81,13 +88,6 @@ def train_student(options: argparse.Namespace) -> None:
             distill.save_student(network, options.out, card={**card, "step": progress.step})
 
     distill.distill(student, lessons, recipe=recipe, teacher=teacher, on_progress=report)
-
-
-def teach(image: Image, teacher: saem2.Saem2Teacher) -> distill.Lesson:
-    """The teacher's boundary map of a whole image, seen from three sides if its voxels allow it."""
-    planes = 3 if image.grid.is_isotropic else 1
-    boundary = predict.look_around(image, teacher, intensity=intensity_of(image), planes=planes)
-    return distill.Lesson(image, boundary)
 
 
 def weight_of(sample: Sample) -> float:
@@ -110,6 +110,7 @@ def describe(options: argparse.Namespace, samples: list[Sample], recipe: dict[st
         "started_from": options.start.name if options.start else None,
         "licences": sorted({s.licence for s in samples}),
         "recipe": recipe,
+        "agreed": options.agreed,
         "threads": options.threads,
         "cores": os.cpu_count(),
     }

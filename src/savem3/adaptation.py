@@ -8,17 +8,15 @@ from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-from jaxtyping import Bool
 from torch import nn
 
-from savem3.blocks import Progress
-from savem3.distill import DistillRecipe, Lesson, Student, distill, small_cpu
+from savem3.distill import DistillRecipe, Student, distill, small_cpu
 from savem3.distill import Progress as Learned
 from savem3.pipeline import Settings, choose_beta, middle_of
-from savem3.predict import look_around, predict
+from savem3.predict import predict
 from savem3.teacher import Teacher
-from savem3.volume import Image, IntensityMap, intensity_of
+from savem3.teaching import Lost, Teaching, teach
+from savem3.volume import Image, IntensityMap
 from savem3.watch import Watch
 
 JUDGED = 2_500_000
@@ -30,11 +28,11 @@ JUDGES = "quantile"
 BOUNDARY_ALONE = replace(small_cpu(steps=400), learning_rate=5e-4, batch=2, feature_weight=0.0, embedding_weight=0.0)
 """A short training of a student that knows much already: a fifth of the work of `small_cpu` for each step."""
 
+IN_SHORT = Teaching(drawn=8)
+"""Of drawn volumes, as many as a short training can use; each takes a second or two to draw."""
+
 Judge = Callable[[nn.Module], float]
 """How bad a student seems on the volume, without labels; lower is better."""
-
-Lost = Bool[np.ndarray, " z"]
-"""Whether a section is not to be believed, as `savem3.check` finds it."""
 
 Curves = dict[str, list[tuple[int, float]]]
 """By name: steps and values."""
@@ -48,6 +46,8 @@ class AdaptRecipe:
     ----------
     training
         All settings of the training; its steps are the most that are taken.
+    teaching
+        What is learned.
     seconds
         By the clock, teacher's maps included; how many steps that is depends on the machine.
     patience
@@ -57,6 +57,7 @@ class AdaptRecipe:
     """
 
     training: DistillRecipe = BOUNDARY_ALONE
+    teaching: Teaching = IN_SHORT
     seconds: float = 300.0
     patience: int = 2
     gain: float = 0.2
@@ -103,6 +104,7 @@ def adapt(
     teacher: Teacher,
     *,
     recipe: DistillRecipe,
+    teaching: Teaching = IN_SHORT,
     lost: Lost | None = None,
     device: str = "cpu",
     watch: Watch | None = None,
@@ -119,6 +121,8 @@ def adapt(
         Looks along z, y and x at isotropic volumes (METHOD §4, tri-planar teaching), along z at others.
     recipe
         Settings of the training.
+    teaching
+        What is learned of the teacher, and besides.
     lost
         Sections that are not to be believed; nothing is learned there.
     device
@@ -128,14 +132,14 @@ def adapt(
     """
     watch, curves = watch or Watch(), Curves()
     with watch.stage("teach") as counter:
-        lesson = teach(image, teacher, lost=lost, progress=counter)
+        lessons = teach(image, teacher, teaching=teaching, lost=lost, progress=counter)
     with watch.stage("distill") as counter:
 
         def report(learned: Learned, _: nn.Module) -> None:
             counter(learned.step, recipe.steps)
             _note(curves, learned.step, learned.losses)
 
-        student = distill(student, [lesson], recipe=recipe, teacher=teacher, device=device, on_progress=report)
+        student = distill(student, lessons, recipe=recipe, teacher=teacher, device=device, on_progress=report)
     return student, Course(recipe.steps, recipe.steps, f"{recipe.steps} steps were asked for.", curves)
 
 
@@ -169,7 +173,7 @@ def adapt_if_it_helps(
     """
     watch, begun = watch or Watch(), clock()
     with watch.stage("teach") as counter:
-        lesson = teach(image, teacher, lost=lost, progress=counter)
+        lessons = teach(image, teacher, teaching=recipe.teaching, lost=lost, progress=counter)
     with watch.stage("distill") as counter:
         choosing = Choosing(student, judge, recipe, clock, begun, stop_at)
 
@@ -179,7 +183,7 @@ def adapt_if_it_helps(
 
         if not choosing.is_over:
             seen = teacher if recipe.training.feature_weight or recipe.training.embedding_weight else None
-            distill(student, [lesson], recipe=recipe.training, teacher=seen, device=device, on_progress=report)
+            distill(student, lessons, recipe=recipe.training, teacher=seen, device=device, on_progress=report)
     return choosing.result()
 
 
@@ -255,21 +259,6 @@ class Choosing:
         if kept:
             return f"{seen}; that student goes on."
         return f"{seen}, not clearly less: the student that it began with goes on."
-
-
-def teach(image: Image, teacher: Teacher, *, lost: Lost | None = None, progress: Progress | None = None) -> Lesson:
-    """The teacher's boundary map of an image, as a lesson for a student; of lost sections nothing is learned."""
-    image = image.load()
-    boundary = look_around(
-        image,
-        teacher,
-        intensity=intensity_of(image),
-        planes=3 if image.grid.is_isotropic else 1,
-        progress=progress,
-    )
-    if lost is None or not lost.any():
-        return Lesson(image, boundary)
-    return Lesson(image, boundary, mask=np.broadcast_to(~lost[:, None, None], image.grid.shape))
 
 
 def judge_on(image: Image, *, intensity: IntensityMap, settings: Settings) -> Judge:

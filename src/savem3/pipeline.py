@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, replace
+from functools import partial
 from math import prod
 
 from savem3.blocks import Progress
@@ -173,7 +174,9 @@ def cut_fragments(
     return graph, cut(fragments, graph, cutter=settings.solver)
 
 
-def choose_beta(boundary: BoundaryMap, *, settings: Settings, progress: Progress | None = None) -> Calibration[float]:
+def choose_beta(
+    boundary: BoundaryMap, *, settings: Settings, sectionwise: bool = False, progress: Progress | None = None
+) -> Calibration[float]:
     """Where to cut a boundary map, without labels: where a finer and a coarser fragmentation give the same neurons.
 
     Parameters
@@ -182,6 +185,8 @@ def choose_beta(boundary: BoundaryMap, *, settings: Settings, progress: Progress
         Only its middle is read, see `CALIBRATED`.
     settings
         Its β does not matter.
+    sectionwise
+        Whether each section is cut on its own.
     progress
         Told of each finished fragmentation.
 
@@ -193,18 +198,38 @@ def choose_beta(boundary: BoundaryMap, *, settings: Settings, progress: Progress
     if not settings.oversegment.dynamics:
         raise ValueError("dynamics must be above 0 to choose beta by, got 0")
     middle = boundary.crop(middle_of(boundary.grid, CALIBRATED))
+    parts = split_volume(middle.grid, sectionwise=sectionwise)
+    looks: list[TwoLooks] = []
+    for n, part in enumerate(parts):
+        counter = None if progress is None else partial(_count_on, progress, n, len(parts))
+        looks += _look_twice(middle.crop(part), settings=settings, progress=counter)
+    return steadiest_beta(looks, cutter=CUTTERS[settings.cutter])
+
+
+def split_volume(grid: Grid, *, sectionwise: bool) -> list[Box]:
+    """What is cut on its own: each section, or all of them together."""
+    depth, height, width = grid.shape
+    step = 1 if sectionwise else depth
+    return [Box((z, 0, 0), (z + step, height, width)) for z in range(0, depth, step)]
+
+
+def _count_on(progress: Progress, part: int, parts: int, done: int, of: int) -> None:
+    progress(part * of + done, parts * of)
+
+
+def _look_twice(boundary: BoundaryMap, *, settings: Settings, progress: Progress | None) -> list[TwoLooks]:
+    """A fragmentation beside a finer and beside a coarser one."""
     pieces, graphs = [], []
     for factor in FINENESS:
         recipe = replace(settings.oversegment, dynamics=round(factor * settings.oversegment.dynamics))
-        pieces.append(make_fragments(middle, settings=replace(settings, oversegment=recipe)))
-        graphs.append(region_graph(pieces[-1], middle, block=settings.block, workers=settings.threads))
+        pieces.append(make_fragments(boundary, settings=replace(settings, oversegment=recipe)))
+        graphs.append(region_graph(pieces[-1], boundary, block=settings.block, workers=settings.threads))
         if progress is not None:
             progress(len(pieces), len(FINENESS))
-    looks = [
+    return [
         TwoLooks((graphs[0], graph), overlay(pieces[0], other, block=settings.block, workers=settings.threads))
         for graph, other in zip(graphs[1:], pieces[1:], strict=True)
     ]
-    return steadiest_beta(looks, cutter=CUTTERS[settings.cutter])
 
 
 def hear_witness(graph: RegionGraph, fragments: Labels, witness: Witness | None, *, settings: Settings) -> RegionGraph:

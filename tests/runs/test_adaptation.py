@@ -20,9 +20,10 @@ from savem3.oversegment import OversegmentRecipe
 from savem3.pipeline import Settings, middle_of
 from savem3.predict import PredictRecipe
 from savem3.teacher import Look
+from savem3.teaching import Teaching
 from savem3.volume import Image, IntensityMap
 
-RECIPE = AdaptRecipe(training=smoke(), seconds=1000.0, patience=2, gain=0.1)
+RECIPE = AdaptRecipe(training=smoke(), teaching=Teaching(drawn=0), seconds=1000.0, patience=2, gain=0.1)
 PATCHES = PredictRecipe(patch=(8, 16, 16), overlap=(2, 8, 8))
 WHOLE = IntensityMap(0.0, 255.0)
 

@@ -13,7 +13,7 @@ import pytest
 from errand import stages_of
 from volumes import digests, go
 
-KILLS = int(os.environ.get("SAVEM3_KILLS", "50"))
+KILLS = int(os.environ.get("SAVEM3_KILLS", "20"))
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc to find worker processes")
 

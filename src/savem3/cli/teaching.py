@@ -67,14 +67,20 @@ def distill(
     student: Annotated[Literal["fast", "superhuman"], Parameter(help="What a fresh student is.")] = "fast",
     steps: Annotated[int, Parameter(help="Training steps; about 1 s each on one core for fast.")] = 1000,
     seed: Annotated[int, Parameter(help="Of weights, crops and augmentation.")] = 0,
+    agreed: Annotated[
+        bool, Parameter(help="Cut the teacher's map without labels, and learn the borders of its segments.")
+    ] = True,
+    drawn: Annotated[int, Parameter(help="Learn from so many drawn volumes with true membranes as well.")] = 16,
     machine: On = Machine(),
     overwrite: Overwrite = False,
     json: AsJson = False,
 ) -> None:
     """Teach a student the volume RAW, without labels."""
     from savem3.runs import Lessons, run_distill
+    from savem3.teaching import Teaching
 
-    lessons = Lessons(teacher=teacher, start=start, student=student, steps=steps, seed=seed)
+    taught = Teaching(agreed=agreed, drawn=drawn)
+    lessons = Lessons(teacher=teacher, start=start, student=student, steps=steps, seed=seed, teaching=taught)
     run_distill(raw, out, source=source, lessons=lessons, machine=machine, overwrite=overwrite, watch=watch_of(json))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from savem3.adaptation import adapt
@@ -15,6 +15,7 @@ from savem3.runs.output import refuse_existing
 from savem3.shipped import TEACHER, read_student, read_teacher
 from savem3.store import completed
 from savem3.store.weights import Weights
+from savem3.teaching import Teaching
 from savem3.watch import Watch
 
 
@@ -27,6 +28,7 @@ class Lessons:
     student: str = "fast"
     steps: int = 1000
     seed: int = 0
+    teaching: Teaching = field(default_factory=Teaching)
 
 
 def run_distill(
@@ -45,11 +47,21 @@ def run_distill(
         student, weights = read_student(lessons.start)
         card = card_after(weights, lessons.steps)
     recipe = small_cpu(steps=lessons.steps, seed=lessons.seed)
-    student, _ = adapt(image, student, teacher, recipe=recipe, lost=checked.lost, device=plan.device, watch=watch)
+    student, _ = adapt(
+        image,
+        student,
+        teacher,
+        recipe=recipe,
+        teaching=lessons.teaching,
+        lost=checked.lost,
+        device=plan.device,
+        watch=watch,
+    )
     card = {
         **card,
         "raw": [*_listed(card.get("raw")), Path(raw).name],
         "recipe": asdict(recipe),
+        "teaching": asdict(lessons.teaching),
         "teacher": teacher_weights.sha256,
     }
     with completed(out, overwrite=overwrite) as file:

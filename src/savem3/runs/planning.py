@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from savem3.adaptation import teach
+from savem3.adaptation import IN_SHORT
 from savem3.distill import StoredStudent, distill, small_cpu
 from savem3.forecast import Forecast, Row, forecast
 from savem3.grid import Box
@@ -25,6 +25,7 @@ from savem3.runs.asking import find_witness
 from savem3.runs.check import open_checked
 from savem3.runs.reconstruct import Choices, crew_of, settings_of
 from savem3.shipped import find_model, read_student, read_teacher, scale_of
+from savem3.teaching import Teaching, draw_lessons, teach
 from savem3.volume import Image, IntensityMap, intensity_of
 from savem3.watch import Watch
 
@@ -99,16 +100,20 @@ def _learning_rows(image: Image, choices: Choices, settings: Settings) -> list[R
     _, device = choose_backend("auto", device=settings.device)
     teacher, _ = read_teacher(choices.teacher, device=device)
     window = image.crop(middle_of(image.grid, TAUGHT))
-    lesson = teach(window, teacher)
+    alone = Teaching(drawn=0)
+    lessons = teach(window, teacher, teaching=alone)
 
     def learn(steps: int) -> None:
-        distill(read_student(choices.model)[0], [lesson], recipe=small_cpu(steps=steps), teacher=teacher, device=device)
+        distill(read_student(choices.model)[0], lessons, recipe=small_cpu(steps=steps), teacher=teacher, device=device)
 
-    looked, first, more = _timed(lambda: teach(window, teacher)), _timed(lambda: learn(1)), _timed(lambda: learn(3))
+    looked = _timed(lambda: teach(window, teacher, teaching=alone))
+    drawn = _timed(lambda: draw_lessons(image.grid, 1))
+    first, more = _timed(lambda: learn(1)), _timed(lambda: learn(3))
     share = image.grid.voxels / window.grid.voxels
     steps = [first[i] + (choices.adapt - 1) * max(0.0, more[i] - first[i]) / 2 for i in (0, 1)]
     return [
         Row("teach", 1, share * looked[0], share * looked[1], memory),
+        Row("draw", IN_SHORT.drawn, IN_SHORT.drawn * drawn[0], IN_SHORT.drawn * drawn[1], memory),
         Row("distill", 1, steps[0], steps[1], memory),
     ]
 
