@@ -152,9 +152,10 @@ NONCOMMERCIAL_WORDS = """As `saem2-tiny`, from which it went on, and taught ssTE
 and ISBI 2012 (challenge terms). So it and whatever is distilled from it may not be used commercially.
 Nothing in the package uses it unless it is named: `--teacher noncommercial/saem2-tiny-noncommercial.safetensors`."""
 
-STUDENT_WORDS = """The 3D student that `savem3 reconstruct` starts from. It learned in runs of `experiments/train.py`,
-on labels alone, then on labels and on raw with `saem2-tiny` as the teacher (boundary from three planes, HQ feature,
-embedding). Fly neuropil in FIB-SEM at 10 nm is what it knows; adapt it to anything else with `--adapt`."""
+STUDENT_WORDS = """The 3D student that `savem3 reconstruct` starts from. It learned in runs of `experiments/train.py`:
+from labels, from raw with `saem2-tiny` as the teacher, and from drawn volumes;
+it is a mean of two students along that way. Fly neuropil in FIB-SEM at 10 nm is what it knows best, and ssTEM it knows from drawings alone; `--adapt auto` brings it
+nearer to a volume."""
 
 TEACHER_WORDS = """The 2D teacher: encoder, HQ feature, BDY and DST heads, and a small decoder that answers prompts,
 taught together by `savem3 pretrain`.

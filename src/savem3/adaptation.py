@@ -28,9 +28,6 @@ JUDGES = "quantile"
 BOUNDARY_ALONE = replace(small_cpu(steps=400), learning_rate=5e-4, batch=2, feature_weight=0.0, embedding_weight=0.0)
 """A short training of a student that knows much already: a fifth of the work of `small_cpu` for each step."""
 
-IN_SHORT = Teaching(drawn=8)
-"""Of drawn volumes, as many as a short training can use; each takes a second or two to draw."""
-
 Judge = Callable[[nn.Module], float]
 """How bad a student seems on the volume, without labels; lower is better."""
 
@@ -57,7 +54,7 @@ class AdaptRecipe:
     """
 
     training: DistillRecipe = BOUNDARY_ALONE
-    teaching: Teaching = IN_SHORT
+    teaching: Teaching = Teaching()
     seconds: float = 300.0
     patience: int = 2
     gain: float = 0.2
@@ -104,7 +101,7 @@ def adapt(
     teacher: Teacher,
     *,
     recipe: DistillRecipe,
-    teaching: Teaching = IN_SHORT,
+    teaching: Teaching = Teaching(),
     lost: Lost | None = None,
     device: str = "cpu",
     watch: Watch | None = None,

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_datasets import small, write
 
 from savem3.bank import DATASETS, card_of, keep_sections, load_named, own_sample
 from savem3.grid import Grid
@@ -29,9 +30,12 @@ def test_drawn_volumes_come_in_the_number_asked_for_isotropic_and_thick_by_turns
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("fib26:train", "name must begin with one of fib25_training_sample1_raw"),
+        ("fib26:train", "name must begin with one of ac3, axonem_h"),
         ("fib25_training_sample2", "must be CARD:SPLIT"),
         ("gala_fib_train:all:1-2:3", "must be CARD:SPLIT"),
+        ("axonem_h/7:train", "block must be one of 950-0-0, .* of axonem_h, got '7'"),
+        ("axonem_h:validation", r"split must be one of \['all', 'test', 'train'\] of axonem_h"),
+        ("vnc_stack2_raw:all", "card must have truth"),
         ("synthetic:many", "name must begin with one of"),
         ("fib25_training_sample2:tain", "split must be one of"),
     ],
@@ -43,6 +47,17 @@ def test_other_names_are_refused_with_what_there_is(name, message):
 
 def test_a_name_has_its_card():
     assert card_of("vnc_stack1:train", cards=DATASETS) is DATASETS["vnc_stack1"]
+
+
+def test_a_split_of_several_blocks_gives_a_volume_each(tmp_path):
+    card = small(DATASETS["axonem_m"], blocks=9)
+    write(card, tmp_path)
+    test = load_named("axonem_m:test", tmp_path, cards={"axonem_m": card})
+    assert [sample.name for sample in test] == [
+        f"axonem_m/test/{block}" for block in ("0-0-3584", "0-3584-0", "0-3584-3584", "700-0-0")
+    ]
+    (one,) = load_named("axonem_m/0-3584-0:test:3-5", tmp_path, cards={"axonem_m": card})
+    np.testing.assert_array_equal(one.labels.voxels, test[1].labels.voxels[3:6])
 
 
 def test_sections_are_kept_from_the_first_to_the_last():

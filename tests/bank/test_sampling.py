@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,11 +17,17 @@ from savem3.bank import (
     PUBLISHED_QUOTAS,
     Annotated,
     InstanceIndex,
+    Place,
     SelectionRules,
     index_instances,
     mask_of,
     plan_epoch,
+    read_index,
+    rest_of_epoch,
     sections_of_epoch,
+    select,
+    spread_evenly,
+    write_index,
 )
 from savem3.bank.instances import INSTANCE
 from savem3.bank.sampling import share_out
@@ -131,7 +139,7 @@ def test_a_section_that_is_one_instance_lies_all_on_its_edge() -> None:
 
 
 def test_a_rule_about_labels_keeps_myelin_out() -> None:
-    kept = index_instances([volume(drawn_labels(), is_wanted=lambda label: label != 2)], rules=ALL).instances
+    kept = index_instances([volume(drawn_labels(), unwanted=(2, 77))], rules=ALL).instances
     assert set(kept["label"].tolist()) == {1, 3}
 
 
@@ -216,6 +224,130 @@ def test_an_epoch_can_be_gone_on_with_from_any_draw() -> None:
     assert list(sections_of_epoch(index, again[60:])) == []
 
 
+@given(mixtures, st.integers(1, 90), st.integers(0, 4), st.integers(1, 5))
+def test_with_quotas_everything_of_a_dataset_is_seen_equally_often_over_epochs(
+    sizes: list[tuple[str, str, int]], share: int, seed: int, epochs: int
+) -> None:
+    index, quotas = sized_index(*sizes), {"a": 5, "b": 3, "c": 2}
+    plans = [plan_epoch(index, per_imaging=share, quotas=quotas, seed=seed, epoch=e) for e in range(epochs)]
+    times = np.bincount(np.concatenate(plans), minlength=len(index.instances))
+    for members in index.of_dataset().values():
+        assert np.ptp(times[members]) <= 1
+
+
+@given(mixtures, st.integers(1, 60), st.lists(st.integers(0, 25), max_size=4))
+def test_an_epoch_stopped_anywhere_and_often_is_the_same_epoch(
+    sizes: list[tuple[str, str, int]], share: int, stops: list[int]
+) -> None:
+    index = sized_index(*sizes)
+    whole = plan_epoch(index, per_imaging=share, seed=2, epoch=3)
+    place, seen = Place(2, 3), []
+    for done in [*stops, len(whole)]:
+        part = rest_of_epoch(index, place, per_imaging=share)[:done]
+        seen += part.tolist()
+        place = replace(place, position=place.position + len(part))
+    assert seen == whole.tolist()
+    assert place == Place(2, 3, len(whole))
+
+
+def test_a_place_beyond_the_epoch_is_refused() -> None:
+    index = sized_index(("ssTEM", "a", 5))
+    with pytest.raises(ValueError, match="position must lie within the 7 draws of the epoch, got 8"):
+        rest_of_epoch(index, Place(0, 0, 8), per_imaging=7)
+    with pytest.raises(ValueError, match="seed, epoch and position must be at least 0"):
+        Place(0, -1)
+
+
+def ranked_index(areas: list[int], dataset: str = "a") -> InstanceIndex:
+    index = sized_index(("ssTEM", dataset, len(areas)))
+    index.instances["area"] = areas
+    return index
+
+
+@given(st.lists(st.integers(1, 10**6), min_size=1, max_size=60), st.integers(0, 70), st.integers(0, 5))
+def test_one_instance_of_each_rank_of_size_is_selected(areas: list[int], target: int, seed: int) -> None:
+    index = ranked_index(areas)
+    kept = select(index, {"a": target}, seed=seed).instances
+    assert len(kept) == min(target, len(areas))
+    assert (np.diff(kept["label"].astype(int)) > 0).all()
+    bounds = np.arange(len(kept) + 1) * len(areas) // max(1, len(kept))
+    ordered = np.sort(areas)
+    for rank, area in enumerate(np.sort(kept["area"])):
+        assert ordered[bounds[rank]] <= area <= ordered[bounds[rank + 1] - 1]
+
+
+def test_datasets_without_a_target_are_kept_whole_and_seeds_choose() -> None:
+    index = sized_index(("ssTEM", "a", 200), ("SBEM", "b", 30))
+    first, again, other = (select(index, {"a": 50}, seed=s) for s in (1, 1, 2))
+    assert count_by_dataset(first, np.arange(len(first.instances))) == {"a": 50, "b": 30}
+    assert (first.instances == again.instances).all()
+    assert (first.instances["label"] != other.instances["label"]).any()
+
+
+@given(st.lists(st.integers(1, 50), min_size=1, max_size=5), st.integers(1, 200))
+def test_what_small_datasets_leave_goes_to_large_ones(sizes: list[int], most: int) -> None:
+    index = sized_index(*[("ssTEM", f"d{i}", n) for i, n in enumerate(sizes)])
+    targets = spread_evenly(index, most)
+    assert sum(targets.values()) == min(most, sum(sizes))
+    short = [t for i, n in enumerate(sizes) if (t := targets[f"d{i}"]) < n]
+    assert not short or max(targets.values()) - min(short) <= 1
+
+
+def test_targets_must_be_of_datasets_that_are_there() -> None:
+    with pytest.raises(ValueError, match="targets must name datasets of the index, got b"):
+        select(sized_index(("ssTEM", "a", 5)), {"b": 3}, seed=0)
+    with pytest.raises(ValueError, match="targets must be at least 0"):
+        select(sized_index(("ssTEM", "a", 5)), {"a": -1}, seed=0)
+    with pytest.raises(ValueError, match="most must be at least 1"):
+        spread_evenly(sized_index(("ssTEM", "a", 5)), 0)
+
+
+def test_volumes_are_let_go_of_one_after_the_other() -> None:
+    alive: list[str] = []
+
+    class Voxels:
+        shape, dtype = (3, 9, 7), np.dtype(np.uint64)
+
+        def __init__(self, name: str) -> None:
+            assert not alive
+            self.name = name
+            alive.append(name)
+
+        def __del__(self) -> None:
+            alive.remove(self.name)
+
+        def __getitem__(self, z: int) -> np.ndarray:
+            assert alive == [self.name]
+            return np.full((9, 7), 1 + z, np.uint64)
+
+    def one_by_one() -> Iterator[Annotated]:
+        for name in ("cord", "medulla"):
+            yield Annotated(name, "CREMI-A", "ssTEM", Labels(Voxels(name), Grid((3, 9, 7), (30.0, 6.0, 4.0))))
+
+    assert len(index_instances(one_by_one(), rules=ALL).instances) == 6
+
+
+def test_an_index_comes_back_as_it_was_written(tmp_path: Path) -> None:
+    index = index_instances([volume(drawn_labels()), volume(drawn_labels(1), "βρ", dataset="b")], rules=ALL)
+    write_index(tmp_path / "index.safetensors", index, made_from="abc")
+    back = read_index(tmp_path / "index.safetensors", made_from="abc")
+    assert (back.instances == index.instances).all()
+    assert replace(back, instances=index.instances) == index
+
+
+def test_an_index_of_something_else_is_refused(tmp_path: Path) -> None:
+    path, index = tmp_path / "index.safetensors", sized_index(("ssTEM", "a", 5))
+    write_index(path, index, made_from="abc")
+    with pytest.raises(ValueError, match="must be made from these volumes and rules"):
+        read_index(path, made_from="abd")
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(ValueError, match="must be a whole index of instances"):
+        read_index(path, made_from="abc")
+    path.write_text("not an index")
+    with pytest.raises(ValueError, match="must be a whole index of instances"):
+        read_index(path, made_from="abc")
+
+
 def test_epochs_and_seeds_differ() -> None:
     index = sized_index(("ssTEM", "a", 400))
     plans = [plan_epoch(index, per_imaging=60, seed=s, epoch=e).tolist() for s, e in ((0, 0), (0, 1), (1, 0))]
@@ -251,8 +383,10 @@ def test_what_cannot_be_drawn_is_refused() -> None:
         plan_epoch(replace(index, instances=index.instances[:0]), seed=0, epoch=0)
     with pytest.raises(ValueError, match="per_imaging must be at least 1"):
         plan_epoch(index, per_imaging=0, seed=0, epoch=0)
-    with pytest.raises(ValueError, match="each with a name of its own"):
-        index_instances([volume(np.ones((1, 3, 4)))] * 2)
+    with pytest.raises(ValueError, match="got 'cord' twice"):
+        index_instances([volume(np.ones((1, 3, 4)))] * 2, rules=ALL)
+    with pytest.raises(ValueError, match="volumes must be at least one"):
+        index_instances([])
     with pytest.raises(ValueError, match="smallest must be at least 1"):
         SelectionRules(smallest=0)
     with pytest.raises(ValueError, match="border_share must lie in 0–1"):

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from savem3.bank import DATASETS
 from savem3.prompt import PointPrompt
 from savem3.request import Machine
 from savem3.runs import Schooling, run_pretrain
@@ -102,7 +103,7 @@ def test_drawn_volumes_and_the_users_own_are_two_imaging_methods():
     from drawn_samples import squares
 
     names = ("fib25_training_sample2/train", "synthetic/3", "mine.h5")
-    told = [schools.annotated(replace(squares(), name=name), i) for i, name in enumerate(names)]
+    told = [schools.annotated(replace(squares(), name=name), i, DATASETS) for i, name in enumerate(names)]
     assert [t.imaging for t in told] == ["FIB-SEM", "synthetic", "own"]
     assert len({t.dataset for t in told}) == 3
 

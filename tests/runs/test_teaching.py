@@ -72,6 +72,11 @@ def test_drawn_volumes_are_as_thick_as_the_image_and_always_the_same():
     np.testing.assert_array_equal(draw_lessons(CUBE, 1)[0].image.voxels, thin.image.voxels)
 
 
+def test_thin_voxels_are_taught_with_drawn_volumes_unless_told_otherwise():
+    assert [Teaching().drawn_for(grid) for grid in (CUBE, STACK)] == [16, 0]
+    assert Teaching(drawn=3).drawn_for(STACK) == 3
+
+
 def test_fewer_than_no_drawn_volumes_are_refused():
     with pytest.raises(ValueError, match="drawn must be at least 0 volumes, got -1"):
         Teaching(drawn=-1)

@@ -1,59 +1,76 @@
-"""What is known about a public dataset, and how its file becomes an `Image` or a `Sample`."""
+"""What is known about a public dataset: where it is from, on what terms, which blocks it has."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-import cc3d
-import numpy as np
-from jaxtyping import UInt8, UInt64
-from numpy.typing import NDArray
-
-from savem3.bank.binning import bin_grey, bin_labels, bin_mask
-from savem3.bank.targets import (
-    boundary_target,
-    contacts,
-    distance_target,
-    drop_fragments,
-)
-from savem3.grid import Box, Grid, Nanometres, Shape
-from savem3.store import open_stored
-from savem3.volume import BoundaryMap, Image, Labels, Sample
+from savem3.bank.download import Download
+from savem3.bank.layout import Layer, Layout, missing_in, open_layers
+from savem3.grid import Nanometres, Shape
 
 PIXEL_NM = 8.0
 """In-plane pixel that teacher and student look at, nm."""
 
+ALL = "all"
+"""The split of all sections, which every block has."""
+
 
 @dataclass(frozen=True, slots=True)
-class Truth:
-    """What people annotated, and where in the file it is.
+class Block:
+    """One volume of a dataset.
 
     Parameters
     ----------
-    labels
-        Name of the instances in the file.
-    linked
-        Whether a number means the same cell in every section.
-    membranes
-        Name of the membrane annotation in the file, nonzero on membrane; absent where cells touch each other.
+    name
+        Unlike that of the dataset's other blocks.
+    shape
+        Voxels along z, y, x that are annotated; of raw data, all.
+    layouts
+        The ways in which it may lie on the disk; the first that is there is read.
+    splits
+        Sections of each split but ``all``, by its name, counted within the block.
+
+    Raises
+    ------
+    ValueError
+        If a split reaches beyond the block, or only some of its layouts have labels.
     """
 
-    labels: str
-    linked: bool
-    membranes: str | None = None
+    name: str
+    shape: Shape
+    layouts: tuple[Layout, ...]
+    splits: Mapping[str, range] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        if len({layout.labels is None for layout in self.layouts}) != 1:
+            raise ValueError(f"layouts of block {self.name} must all have labels, or none, got {len(self.layouts)}")
+        whole = range(self.shape[0])
+        for split, sections in self.splits.items():
+            if not (len(sections) and sections.step == 1 and sections[0] in whole and sections[-1] in whole):
+                raise ValueError(f"split {split!r} of block {self.name} must lie within {whole}, got {sections}")
+
+    @property
+    def is_annotated(self) -> bool:
+        """Whether people drew instances in it."""
+        return any(layout.labels is not None for layout in self.layouts)
+
+    def sections(self, split: str) -> range | None:
+        """The sections of a split; ``None`` where the block is not in it."""
+        return range(self.shape[0]) if split == ALL else self.splits.get(split)
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A public dataset: one file of sections, its origin, its terms and its splits.
+    """A public dataset: its origin, its terms and its blocks.
 
     Parameters
     ----------
     name
         Name in the table of datasets.
+    dataset
+        Name of the dataset that an epoch's quotas count it to.
     superset
         The tissue it was cut from; cards that share it must not meet in training and test.
     imaging
@@ -70,22 +87,25 @@ class Card:
         What to cite.
     source
         Where the data is published.
-    file
-        Name of its file: HDF5 with z, y, x arrays.
-    splits
-        Sections of each split, by its name; ``all`` is always there.
-    truth
-        The annotation; absent for raw data.
-    image
-        Name of the grey values in the file.
+    blocks
+        Its volumes.
+    linked
+        Whether a number means the same cell in every section.
+    myelin
+        Instances that are myelin, which a data engine makes background.
+    notes
+        What else its users must know: masks, what is left out, what could not be verified.
+    downloads
+        Files that can be fetched without asking anybody.
 
     Raises
     ------
     ValueError
-        If there is no split ``all``, or another one reaches beyond it.
+        If there is no block, or two have one name.
     """
 
     name: str
+    dataset: str
     superset: str
     imaging: str
     species: str
@@ -94,29 +114,69 @@ class Card:
     permissive: bool
     citation: str
     source: str
-    file: str
-    splits: Mapping[str, range] = field(hash=False)
-    truth: Truth | None = None
-    image: str = "raw"
+    blocks: tuple[Block, ...]
+    linked: bool = True
+    myelin: tuple[int, ...] = ()
+    notes: str = ""
+    downloads: tuple[Download, ...] = ()
 
     def __post_init__(self) -> None:
-        if "all" not in self.splits:
-            raise ValueError(f"splits must name a split 'all', got {sorted(self.splits)}")
-        for split, sections in self.splits.items():
-            if not (len(sections) and sections[0] in self.splits["all"] and sections[-1] in self.splits["all"]):
-                raise ValueError(f"split {split!r} must lie within {self.splits['all']}, got {sections}")
+        names = [block.name for block in self.blocks]
+        if not names or len(set(names)) != len(names):
+            raise ValueError(f"blocks of {self.name} must be at least one, each with its own name, got {names}")
 
-    def sections(self, split: str) -> range:
-        """The sections of a split.
+    @property
+    def is_annotated(self) -> bool:
+        """Whether any of its blocks is."""
+        return any(block.is_annotated for block in self.blocks)
+
+    @property
+    def splits(self) -> dict[str, range]:
+        """The sections of each split, in the first block that has it."""
+        found: dict[str, range] = {ALL: range(self.blocks[0].shape[0])}
+        for block in self.blocks:
+            found = {**block.splits, **found}
+        return found
+
+    def block(self, name: str | None) -> Block:
+        """A block by its name; the only one if none is named.
 
         Raises
         ------
         ValueError
-            If the card has no such split.
+            If there is no such block, or none is named and there are several.
         """
-        if split not in self.splits:
+        for block in self.blocks:
+            if block.name == name or (name is None and len(self.blocks) == 1):
+                return block
+        raise ValueError(f"block must be one of {', '.join(b.name for b in self.blocks)} of {self.name}, got {name!r}")
+
+    def blocks_of(self, split: str) -> list[Block]:
+        """The blocks that are in a split.
+
+        Raises
+        ------
+        ValueError
+            If none is.
+        """
+        found = [block for block in self.blocks if block.sections(split) is not None]
+        if not found:
             raise ValueError(f"split must be one of {sorted(self.splits)} of {self.name}, got {split!r}")
-        return self.splits[split]
+        return found
+
+    def sections(self, split: str, block: str | None = None) -> range:
+        """The sections of a split in a block.
+
+        Raises
+        ------
+        ValueError
+            If the block has no such split.
+        """
+        chosen = self.block(block)
+        sections = chosen.sections(split)
+        if sections is None:
+            raise ValueError(f"split must be one of {sorted([ALL, *chosen.splits])} of {self.name}, got {split!r}")
+        return sections
 
     def binning(self, pixel_nm: float) -> int:
         """The whole number of pixels along y and x whose mean comes nearest to ``pixel_nm``; at least 1."""
@@ -127,146 +187,34 @@ class Card:
         )
 
 
-def refuse_leakage(training_cards: Iterable[Card], test_cards: Iterable[Card]) -> None:
-    """Stop a training whose labels come from the tissue of a test set.
-
-    Parameters
-    ----------
-    training_cards
-        Cards whose labels are learned from. The raw data of a test set may be distilled on: it has no labels.
-    test_cards
-        Cards that will be reported.
-
-    Raises
-    ------
-    ValueError
-        If a training card shares its superset with a test card.
-
-    Notes
-    -----
-    Source: the rule of the paper's authors, to leave out every dataset of the test set's superset.
-    """
-    tests = list(test_cards)
-    for training in training_cards:
-        for test in tests:
-            if training.superset == test.superset:
-                raise ValueError(
-                    f"training cards must not share a superset with test cards, got {training.name} "
-                    f"and {test.name}, both of {test.superset}"
-                )
-
-
-def load_image(card: Card, folder: Path, split: str = "all", *, pixel_nm: float = PIXEL_NM) -> Image:
-    """Grey values of a split.
-
-    Parameters
-    ----------
-    card
-        The dataset.
-    folder
-        Folder that holds the card's file.
-    split
-        Name of a split of the card.
-    pixel_nm
-        In-plane pixel wanted, nm. Sections are binned by the whole factor that comes nearest to it: the 4 nm of ISBI
-        2012 become 8, the 4.6 nm of VNC 9.2, the 10 nm of FIB-25 stay.
+def find_layout(card: Card, block: Block, folder: Path) -> Layout:
+    """The first layout of a block whose files are all there.
 
     Raises
     ------
     FileNotFoundError
-        If the file is not in the folder.
-    ValueError
-        If the split is unknown, or the file states another voxel size than the card.
+        If there is none; the message names what is missing from the first, and where to get it.
     """
-    voxels = _read(card, folder, name=card.image, sections=card.sections(split))
-    factor = card.binning(pixel_nm)
-    return Image(
-        bin_grey(voxels.astype(np.uint8), factor=factor),
-        _grid_of(card, voxels.shape, split, factor),
-    )
+    missing = [missing_in(folder, layout) for layout in block.layouts]
+    for layout, gone in zip(block.layouts, missing, strict=True):
+        if not gone:
+            return layout
+    fewest = min(missing, key=len)
+    raise FileNotFoundError(f"{card.name} must lie at {Path(folder) / fewest[0]}; get it from {card.source}")
 
 
-def load_sample(card: Card, folder: Path, split: str, *, pixel_nm: float = PIXEL_NM) -> Sample:
-    """A split with its labels and the targets that a network learns.
-
-    Where a split is part of a volume with linked labels, a cell that leaves and comes back becomes two (6-connected
-    components). Where labels hold for single sections, instances of fewer than 100 pixels become background.
-
-    Parameters
-    ----------
-    card
-        The dataset; one with truth.
-    folder
-        Folder that holds the card's file.
-    split
-        Name of a split of the card.
-    pixel_nm
-        In-plane pixel wanted, nm; see `load_image`.
+def open_block(card: Card, block: Block, folder: Path) -> tuple[Layout, dict[str, Layer]]:
+    """The layout in which a block lies there, and its volumes, verified and not read.
 
     Raises
     ------
     FileNotFoundError
-        If the file is not in the folder.
+        If a file is missing.
     ValueError
-        If the card has no truth, the split is unknown, or the file states another voxel size than the card.
+        If a file is not what the card says; the message names it and where the dataset is published.
     """
-    if card.truth is None:
-        raise ValueError(f"card must have truth to give a sample, got {card.name}, which is raw data")
-    image = load_image(card, folder, split, pixel_nm=pixel_nm)
-    labels, membranes = _read_truth(card, card.truth, folder, split=split, pixel_nm=pixel_nm)
-    sectionwise = not (card.truth.linked and image.grid.is_isotropic)
-    boundary = _boundary_of(Labels(labels, image.grid), membranes=membranes, sectionwise=sectionwise)
-    return Sample(
-        name=f"{card.name}/{split}",
-        image=image,
-        labels=Labels(labels, image.grid),
-        boundary=boundary,
-        distance=distance_target(boundary, sectionwise=sectionwise),
-        linked=card.truth.linked,
-        licence=card.licence,
-    )
-
-
-def _read_truth(
-    card: Card, truth: Truth, folder: Path, *, split: str, pixel_nm: float
-) -> tuple[UInt64[np.ndarray, "z y x"], UInt8[np.ndarray, "z y x"] | None]:
-    """Labels, and membranes (0 or 1) where they are annotated; binned, labels 0 on membrane."""
-    sections, factor = card.sections(split), card.binning(pixel_nm)
-    labels = _read(card, folder, name=truth.labels, sections=sections).astype(np.uint64)
-    if truth.linked and sections != card.splits["all"]:
-        labels = cc3d.connected_components(labels, connectivity=6, out_dtype=np.uint64).astype(np.uint64)
-    if not truth.linked:
-        labels = drop_fragments(labels)
-    labels = bin_labels(labels, factor=factor)
-    if truth.membranes is None:
-        return labels, None
-    membranes = bin_mask(_read(card, folder, name=truth.membranes, sections=sections), factor=factor)
-    return np.where(membranes > 0, np.uint64(0), labels), membranes
-
-
-def _boundary_of(labels: Labels, *, membranes: UInt8[np.ndarray, "z y x"] | None, sectionwise: bool) -> BoundaryMap:
-    """The annotated membranes and whatever labels still touch; without annotation, the borders between labels."""
-    if membranes is None:
-        return boundary_target(labels, sectionwise=sectionwise)
-    touching = contacts(labels, sectionwise=sectionwise)
-    return BoundaryMap(np.where((membranes > 0) | touching, np.uint8(255), np.uint8(0)), labels.grid)
-
-
-def _grid_of(card: Card, shape: tuple[int, ...], split: str, factor: int) -> Grid:
-    """The grid of a split's binned sections, its origin in the whole file."""
-    native: Shape = (len(card.splits["all"]), shape[1], shape[2])
-    sections = card.sections(split)
-    rows, columns = (n - n % factor for n in native[1:])
-    box = Box((sections.start, 0, 0), (sections.stop, rows, columns))
-    return Grid(native, card.voxel_size).crop(box).coarsen((1, factor, factor))
-
-
-def _read(card: Card, folder: Path, *, name: str, sections: range) -> NDArray[Any]:
-    """Sections of one dataset of the card's file."""
-    path = Path(folder) / card.file
-    if not path.exists():
-        raise FileNotFoundError(f"{card.name} must lie at {path}; get it from {card.source}")
-    stored = open_stored(f"{path}:{name}")
-    if stored.voxel_size not in (None, card.voxel_size):
-        raise ValueError(f"{path.name} must have voxels of {card.voxel_size} nm (z, y, x), got {stored.voxel_size}")
-    return np.asarray(stored.voxels[sections.start : sections.stop])
+    layout = find_layout(card, block, folder)
+    try:
+        return layout, open_layers(folder, layout, shape=block.shape, voxel_size=card.voxel_size)
+    except ValueError as error:
+        raise ValueError(f"{error}; {card.name} is published at {card.source}") from error

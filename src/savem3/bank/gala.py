@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from savem3.bank.card import Card, Truth
+from savem3.bank.card import Block, Card
 from savem3.bank.fib25 import SUPERSET
+from savem3.bank.layout import Layout
 
 TRAIN = Card(
     name="gala_fib_train",
+    dataset="GALA",
     superset=SUPERSET,
     imaging="FIB-SEM",
     species="Drosophila melanogaster, adult",
@@ -21,9 +23,25 @@ TRAIN = Card(
     permissive=True,
     citation="Nunez-Iglesias et al. 2014, Front. Neuroinform. 8:34",
     source="github.com/janelia-flyem/gala",
-    file="gala_fib_train.h5",
-    splits={"all": range(50), "train": range(50)},
-    truth=Truth(labels="labels", linked=True),
+    blocks=(
+        Block(
+            "train",
+            (50, 100, 200),
+            (Layout("gala_fib_train.h5:raw", labels="gala_fib_train.h5:labels"),),
+            splits={"train": range(50)},
+        ),
+    ),
 )
 
-EXAMPLE = replace(TRAIN, name="gala_fib_example", file="gala_fib_example.h5")
+EXAMPLE = replace(
+    TRAIN,
+    name="gala_fib_example",
+    blocks=(
+        Block(
+            "example",
+            (50, 200, 100),
+            (Layout("gala_fib_example.h5:raw", labels="gala_fib_example.h5:labels"),),
+            splits={"train": range(50)},
+        ),
+    ),
+)

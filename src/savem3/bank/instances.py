@@ -1,13 +1,13 @@
 """The instances of annotated volumes, listed: where each is, how large, and whose.
 
 A row of a plain numpy array each, so that hundreds of thousands take megabytes; a mask is cut from the labels when it
-is wanted (`mask_of`).
+is wanted (`mask_of`). Volumes are listed one after the other, section by section: none needs to be in memory whole.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,15 +55,15 @@ class Annotated:
         Imaging method, as its card has it.
     labels
         Instances, 0 is none; read section by section.
-    is_wanted
-        Whether a label may be drawn, for rules about single bodies, such as none of myelin or glia; absent if all may.
+    unwanted
+        Labels that are never drawn, such as myelin or glia.
     """
 
     name: str
     dataset: str
     imaging: str
     labels: Labels
-    is_wanted: Callable[[int], bool] | None = None
+    unwanted: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,8 @@ def index_instances(volumes: Iterable[Annotated], *, rules: SelectionRules = Sel
     Parameters
     ----------
     volumes
-        Annotated; of FIB-SEM, every third section is looked at (`SECTION_STEP`).
+        Annotated; of FIB-SEM, every third section is looked at (`SECTION_STEP`). They are taken one by one and let go
+        of, so that a generator which opens each when it is asked for needs the memory of one.
     rules
         What is kept.
 
@@ -138,16 +139,22 @@ def index_instances(volumes: Iterable[Annotated], *, rules: SelectionRules = Sel
     ValueError
         If there is no volume, or two have one name.
     """
-    annotated = list(volumes)
-    names = tuple(v.name for v in annotated)
-    if not names or len(set(names)) < len(names):
-        raise ValueError(f"volumes must be at least one, each with a name of its own, got {list(names)}")
-    rows = [_list_volume(volume, number, rules) for number, volume in enumerate(annotated)]
-    for name, found in zip(names, rows, strict=True):
-        if not len(found):
-            warnings.warn(f"{name} has no instance that the rules keep: none will be drawn from it", stacklevel=2)
-    whence = (tuple(v.dataset for v in annotated), tuple(v.imaging for v in annotated))
-    return InstanceIndex(names, *whence, np.concatenate(rows))
+    facts: dict[str, tuple[str, str]] = {}
+    rows: list[Instances] = []
+    for volume in volumes:  # not enumerated: that would hold the last one while the next is opened
+        if volume.name in facts:
+            raise ValueError(f"volumes must each have a name of its own, got {volume.name!r} twice")
+        facts[volume.name] = (volume.dataset, volume.imaging)
+        rows.append(_list_volume(volume, len(rows), rules))
+        if not len(rows[-1]):
+            warnings.warn(
+                f"{volume.name} has no instance that the rules keep: none will be drawn from it", stacklevel=2
+            )
+        del volume  # before the next one is opened
+    if not facts:
+        raise ValueError("volumes must be at least one, each with a name of its own, got none")
+    datasets, imagings = zip(*facts.values(), strict=True)
+    return InstanceIndex(tuple(facts), datasets, imagings, np.concatenate(rows))
 
 
 def mask_of(labels: Section, instance: np.void) -> Bool[np.ndarray, "y x"]:
@@ -165,15 +172,33 @@ def mask_of(labels: Section, instance: np.void) -> Bool[np.ndarray, "y x"]:
     ValueError
         If the labels are of another section.
     """
-    box = tuple(slice(int(instance[f"{axis}_start"]), int(instance[f"{axis}_stop"])) for axis in "yx")
-    own = labels[box] == instance["label"]
-    parts = cc3d.connected_components(own, connectivity=4)
-    column = int(instance["x_first"]) - int(instance["x_start"])
     mask = np.zeros(labels.shape, bool)
-    mask[box] = own & (parts == parts[0, column])
-    if mask.sum() != instance["area"]:
-        raise ValueError(f"labels must hold the {instance['area']} pixels of {instance}, got {mask.sum()}")
+    mask[box_of(instance)] = cut_mask(labels, instance)
     return mask
+
+
+def cut_mask(labels: Section, instance: np.void) -> Bool[np.ndarray, "high wide"]:
+    """The mask of an instance in its own box (`box_of`): what `mask_of` gives, without the section around it.
+
+    Raises
+    ------
+    ValueError
+        If the labels are of another section.
+    """
+    own = labels[box_of(instance)] == instance["label"]
+    if own.sum() != instance["area"]:  # another part of the same label reaches into the box
+        column = int(instance["x_first"]) - int(instance["x_start"])
+        parts = cc3d.connected_components(own, connectivity=4)
+        own &= parts == parts[0, column]
+    if own.sum() != instance["area"]:
+        raise ValueError(f"labels must hold the {instance['area']} pixels of {instance}, got {own.sum()}")
+    return own
+
+
+def box_of(instance: np.void) -> tuple[slice, slice]:
+    """Rows and columns of an instance in its section."""
+    rows, columns = (slice(int(instance[f"{axis}_start"]), int(instance[f"{axis}_stop"])) for axis in "yx")
+    return rows, columns
 
 
 def _list_volume(volume: Annotated, number: int, rules: SelectionRules) -> Instances:
@@ -182,10 +207,7 @@ def _list_volume(volume: Annotated, number: int, rules: SelectionRules) -> Insta
     for z, found in zip(sections, rows, strict=True):
         found["volume"], found["z"] = number, z
     listed = np.concatenate(rows)
-    if volume.is_wanted is None:
-        return listed
-    labels, which = np.unique(listed["label"], return_inverse=True)
-    return listed[np.array([volume.is_wanted(int(label)) for label in labels], bool)[which]]
+    return listed[~np.isin(listed["label"], np.array(volume.unwanted, np.uint64))]
 
 
 def _list_section(labels: Section, rules: SelectionRules) -> Instances:

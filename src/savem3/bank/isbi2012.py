@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from savem3.bank.card import Card, Truth
+from savem3.bank.card import Block, Card
+from savem3.bank.layout import Layout
+
+FILE = "isbi2012_train.h5"
 
 TRAIN = Card(
     name="isbi2012_train",
+    dataset="ISBI 2012",
     superset="larval ventral nerve cord (ISBI 2012)",
     imaging="ssTEM",
     species="Drosophila melanogaster, first instar larva",
@@ -19,15 +23,19 @@ TRAIN = Card(
     permissive=False,
     citation="Cardona et al. 2010, PLoS Biol 8(10):e1000502; Arganda-Carreras et al. 2015, Front. Neuroanat. 9:142",
     source="github.com/zhixuhao/unet",
-    file="isbi2012_train.h5",
-    splits={"all": range(30), "train": range(24), "validation": range(25, 30)},
-    truth=Truth(labels="labels2d", linked=False, membranes="membranes"),
+    blocks=(
+        Block(
+            "train",
+            (30, 512, 512),
+            (Layout(f"{FILE}:raw", labels=f"{FILE}:labels2d", membranes=f"{FILE}:membranes"),),
+            splits={"train": range(24), "validation": range(25, 30)},
+        ),
+    ),
+    linked=False,
 )
 
 TEST_RAW = replace(
     TRAIN,
     name="isbi2012_test_raw",
-    file="isbi2012_test_raw.h5",
-    splits={"all": range(30)},
-    truth=None,
+    blocks=(Block("test", (30, 512, 512), (Layout("isbi2012_test_raw.h5:raw"),)),),
 )

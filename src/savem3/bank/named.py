@@ -1,11 +1,12 @@
-"""Annotated volumes by name, as a command line has them: CARD:SPLIT, a part of one, drawn ones, or a user's own."""
+"""Annotated volumes by name, as a command line has them: CARD:SPLIT, a part of it, drawn ones, or a user's own."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
-from savem3.bank.card import Card, load_sample
+from savem3.bank.card import Block, Card
+from savem3.bank.loading import load_sample
 from savem3.bank.synthetic import make_synthetic
 from savem3.bank.targets import boundary_target, distance_target
 from savem3.grid import Box, Grid
@@ -21,8 +22,8 @@ def load_named(name: str, folder: Path, *, cards: dict[str, Card]) -> list[Sampl
     Parameters
     ----------
     name
-        ``CARD:SPLIT``, ``CARD:SPLIT:FIRST-LAST`` for some of its sections (both included), or ``synthetic:N`` for N
-        drawn volumes.
+        ``CARD:SPLIT`` for each annotated block of a card that has the split, or ``CARD/BLOCK:SPLIT`` for one of them;
+        ``:FIRST-LAST`` behind it for some of its sections (both included); or ``synthetic:N`` for N drawn volumes.
     folder
         Folder of the datasets' files.
     cards
@@ -31,28 +32,36 @@ def load_named(name: str, folder: Path, *, cards: dict[str, Card]) -> list[Sampl
     Raises
     ------
     ValueError
-        If the name has another form, or there is no such card, split or section.
+        If the name has another form, or there is no such card, block, split or section.
     FileNotFoundError
         If the card's file is not in the folder.
     """
-    card, *parts = name.split(":")
-    if card == "synthetic" and len(parts) == 1 and parts[0].isdigit():
+    place, *parts = name.split(":")
+    if place == "synthetic" and len(parts) == 1 and parts[0].isdigit():
         return [make_synthetic(seed, grid=DRAWN[seed % 2]) for seed in range(int(parts[0]))]
     if len(parts) not in (1, 2):
         raise ValueError(f"name must be CARD:SPLIT, CARD:SPLIT:FIRST-LAST or synthetic:N, got '{name}'")
-    sample = load_sample(card_of(name, cards=cards), folder, parts[0])
-    return [keep_sections(sample, parts[1])] if len(parts) == 2 else [sample]
+    card, block = card_of(name, cards=cards), place.partition("/")[2]
+    blocks = [card.block(block).name] if block else [b.name for b in _annotated(card, parts[0])]
+    samples = [load_sample(card, folder, parts[0], block=block) for block in blocks]
+    return [keep_sections(sample, parts[1]) for sample in samples] if len(parts) == 2 else samples
+
+
+def _annotated(card: Card, split: str) -> list[Block]:
+    """The blocks of a split that have truth; all of them where none has, so that the first says so."""
+    blocks = card.blocks_of(split)
+    return [block for block in blocks if block.is_annotated] or blocks
 
 
 def card_of(name: str, *, cards: dict[str, Card]) -> Card:
-    """The card that CARD:… stands for.
+    """The card that CARD:… or CARD/BLOCK:… stands for.
 
     Raises
     ------
     ValueError
         If there is no such card.
     """
-    card = name.split(":")[0]
+    card = name.split(":")[0].partition("/")[0]
     if card not in cards:
         raise ValueError(f"name must begin with one of {', '.join(sorted(cards))} or synthetic, got '{name}'")
     return cards[card]

@@ -2,7 +2,7 @@
 
 METHOD §2. `plan_epoch` chooses from an index of instances, `sections_of_epoch` says it section by section, so that each
 is encoded once. Everything drawn is a function of seed and epoch: who resumes plans the epoch again and goes on where
-it stopped.
+it stopped (`Place`, `rest_of_epoch`).
 """
 
 from __future__ import annotations
@@ -35,6 +35,34 @@ class SectionDraws:
     volume: int
     z: int
     instances: Int64[np.ndarray, " draw"]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where sampling stands: all that must be kept to go on with it.
+
+    Parameters
+    ----------
+    seed
+        Draws everything.
+    epoch
+        From 0.
+    position
+        Draws of the epoch that are done.
+
+    Raises
+    ------
+    ValueError
+        If a number is negative.
+    """
+
+    seed: int
+    epoch: int = 0
+    position: int = 0
+
+    def __post_init__(self) -> None:
+        if min(self.seed, self.epoch, self.position) < 0:
+            raise ValueError(f"seed, epoch and position must be at least 0, got {self}")
 
 
 def plan_epoch(
@@ -78,6 +106,29 @@ def plan_epoch(
     pools = _pools_of(index, per_imaging=per_imaging, quotas=quotas)
     drawn = [_turn(members, count, name, seed=seed, epoch=epoch) for name, (members, count) in pools.items()]
     return _by_section(index, np.concatenate(drawn), np.random.default_rng([seed, epoch]))
+
+
+def rest_of_epoch(
+    index: InstanceIndex, place: Place, *, per_imaging: int = PER_IMAGING, quotas: Mapping[str, int] | None = None
+) -> Int64[np.ndarray, " draw"]:
+    """What is left of an epoch: the end of what `plan_epoch` gives, the same whoever stopped and however often.
+
+    Parameters
+    ----------
+    index, per_imaging, quotas
+        As they were when the epoch began.
+    place
+        Where it stopped.
+
+    Raises
+    ------
+    ValueError
+        If the position lies beyond the epoch's end, or as `plan_epoch` raises.
+    """
+    draws = plan_epoch(index, per_imaging=per_imaging, quotas=quotas, seed=place.seed, epoch=place.epoch)
+    if place.position > len(draws):
+        raise ValueError(f"position must lie within the {len(draws)} draws of the epoch, got {place.position}")
+    return draws[place.position :]
 
 
 def sections_of_epoch(index: InstanceIndex, draws: Int64[np.ndarray, " draw"]) -> Iterator[SectionDraws]:

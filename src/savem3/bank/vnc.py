@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from savem3.bank.card import Card, Truth
+from savem3.bank.card import Block, Card
+from savem3.bank.layout import Layout
+
+FILE = "vnc_stack1.h5"
 
 STACK1 = Card(
     name="vnc_stack1",
+    dataset="VNC",
     superset="larval ventral nerve cord (Gerhard 2013)",
     imaging="ssTEM",
     species="Drosophila melanogaster, third instar larva",
@@ -19,15 +23,19 @@ STACK1 = Card(
     permissive=False,
     citation="Gerhard et al. 2013, figshare, doi:10.6084/m9.figshare.856713",
     source="github.com/unidesigner/groundtruth-drosophila-vnc",
-    file="vnc_stack1.h5",
-    splits={"all": range(20), "train": range(15), "validation": range(16, 20)},
-    truth=Truth(labels="labels2d", linked=False, membranes="membranes"),
+    blocks=(
+        Block(
+            "stack1",
+            (20, 1024, 1024),
+            (Layout(f"{FILE}:raw", labels=f"{FILE}:labels2d", membranes=f"{FILE}:membranes"),),
+            splits={"train": range(15), "validation": range(16, 20)},
+        ),
+    ),
+    linked=False,
 )
 
 STACK2_RAW = replace(
     STACK1,
     name="vnc_stack2_raw",
-    file="vnc_stack2_raw.h5",
-    splits={"all": range(20)},
-    truth=None,
+    blocks=(Block("stack2", (20, 1024, 1024), (Layout("vnc_stack2_raw.h5:raw"),)),),
 )

@@ -12,13 +12,40 @@ from rich.markup import escape
 from rich.prompt import Prompt
 
 from savem3.blocks import DISK_FULL, BlocksFailed, Terminated
-from savem3.cli import checking, exporting, models, parts, teaching, viewing, whole
+from savem3.cli import (
+    bank,
+    bank_sampling,
+    checking,
+    cleansing,
+    exporting,
+    models,
+    parts,
+    reviewing,
+    teaching,
+    viewing,
+    whole,
+)
 from savem3.cli.configuration import BadConfiguration, read_configuration, take_flag, take_value
 from savem3.cli.options import ERRORS, app, fail
 from savem3.home import forbid_network, refuse_remote
 from savem3.store.errors import MissingVoxelSize
 
-__all__ = ["app", "checking", "exporting", "main", "models", "parts", "run", "teaching", "viewing", "whole"]
+__all__ = [
+    "app",
+    "bank",
+    "bank_sampling",
+    "checking",
+    "cleansing",
+    "exporting",
+    "main",
+    "models",
+    "parts",
+    "reviewing",
+    "run",
+    "teaching",
+    "viewing",
+    "whole",
+]
 
 app.help_epilogue = (
     "Every command also takes --config FILE.toml, options in one table a command ([reconstruct]), behind those of the "

@@ -70,7 +70,10 @@ def distill(
     agreed: Annotated[
         bool, Parameter(help="Cut the teacher's map without labels, and learn the borders of its segments.")
     ] = True,
-    drawn: Annotated[int, Parameter(help="Learn from so many drawn volumes with true membranes as well.")] = 16,
+    drawn: Annotated[
+        int | None,
+        Parameter(help="Learn from so many drawn volumes with true membranes as well; 16 if isotropic, else none."),
+    ] = None,
     machine: On = Machine(),
     overwrite: Overwrite = False,
     json: AsJson = False,

@@ -11,7 +11,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from savem3.adaptation import IN_SHORT
 from savem3.distill import StoredStudent, distill, small_cpu
 from savem3.forecast import Forecast, Row, forecast
 from savem3.grid import Box
@@ -107,13 +106,14 @@ def _learning_rows(image: Image, choices: Choices, settings: Settings) -> list[R
         distill(read_student(choices.model)[0], lessons, recipe=small_cpu(steps=steps), teacher=teacher, device=device)
 
     looked = _timed(lambda: teach(window, teacher, teaching=alone))
-    drawn = _timed(lambda: draw_lessons(image.grid, 1))
+    count = Teaching().drawn_for(image.grid)
+    drawn = _timed(lambda: draw_lessons(image.grid, min(count, 1)))
     first, more = _timed(lambda: learn(1)), _timed(lambda: learn(3))
     share = image.grid.voxels / window.grid.voxels
     steps = [first[i] + (choices.adapt - 1) * max(0.0, more[i] - first[i]) / 2 for i in (0, 1)]
     return [
         Row("teach", 1, share * looked[0], share * looked[1], memory),
-        Row("draw", IN_SHORT.drawn, IN_SHORT.drawn * drawn[0], IN_SHORT.drawn * drawn[1], memory),
+        Row("draw", count, count * drawn[0], count * drawn[1], memory),
         Row("distill", 1, steps[0], steps[1], memory),
     ]
 

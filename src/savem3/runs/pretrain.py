@@ -16,7 +16,7 @@ from savem3 import saem2
 from savem3.predict import choose_backend
 from savem3.request import Machine
 from savem3.runs.output import refuse_existing
-from savem3.runs.schooling import Scholar, Schooling, make_learner, make_lessons, read_samples
+from savem3.runs.schooling import Scholar, Schooling, cards_of, make_learner, make_lessons, read_samples
 from savem3.saem2 import TrainRecipe
 from savem3.saem2.over_sam import PublishedLearner, save_published
 from savem3.store.weights import Weights
@@ -93,13 +93,21 @@ def card_of_run(
     """What a model card must say: all that trained it, in this run and in those before."""
     learned = [*schooling.labels, *(Path(raw).name for raw, _ in schooling.own)]
     licences = {s.licence for s in samples}
-    run = {"labels": learned, "recipe": asdict(recipe), "frozen": schooling.frozen, "cores": os.cpu_count()}
+    tissues = {card.superset for card in cards_of(schooling)}
+    run = {
+        "labels": learned,
+        "supersets": sorted(tissues),
+        "recipe": asdict(recipe),
+        "frozen": schooling.frozen,
+        "cores": os.cpu_count(),
+    }
     if before is None:
         return {**run, "raw": [], "licences": sorted(licences), "earlier_runs": []}
     earlier = {name: value for name, value in before.card.items() if name not in ("earlier_runs", "scores")}
     return {
         **run,
         "labels": list(dict.fromkeys([*_listed(before, "labels"), *learned])),
+        "supersets": sorted({*_listed(before, "supersets"), *tissues}),
         "raw": _listed(before, "raw"),
         "licences": sorted({*_listed(before, "licences"), *licences}),
         "started_from": before.sha256,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,17 +13,19 @@ import torch
 
 from savem3 import saem2
 from savem3.bank import (
-    DATASETS,
     Annotated,
+    Card,
     InstanceIndex,
     SectionDraws,
     SelectionRules,
     card_of,
+    cards_in,
     index_instances,
     load_named,
     own_sample,
     plan_epoch,
     refuse_leakage,
+    refuse_tissues,
     sections_of_epoch,
 )
 from savem3.request import Source
@@ -47,6 +50,12 @@ RECIPES: dict[str, Callable[..., TrainRecipe]] = {
     "paper": saem2.paper,
     "small_cpu": saem2.small_cpu,
 }
+
+
+OWN_TISSUE = (
+    "volumes of --own name no tissue, so nothing keeps them apart from --tests; a card.toml in the data folder does "
+    "(docs/how-to-bank.md)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +92,11 @@ def read_samples(schooling: Schooling) -> list[Sample]:
     ValueError
         If there are none, or one shares its superset with a declared test set.
     """
-    named = [name for name in schooling.labels if not name.startswith("synthetic:")]
-    refuse_leakage(
-        [card_of(name, cards=DATASETS) for name in named], [card_of(name, cards=DATASETS) for name in schooling.tests]
-    )
-    samples = [s for name in schooling.labels for s in load_named(name, schooling.data, cards=DATASETS)]
+    cards = cards_in(schooling.data)
+    refuse_leakage(cards_of(schooling), [card_of(name, cards=cards) for name in schooling.tests])
+    if schooling.own and schooling.tests:
+        warnings.warn(OWN_TISSUE, stacklevel=2)
+    samples = [s for name in schooling.labels for s in load_named(name, schooling.data, cards=cards)]
     for raw, labels in schooling.own:
         image = Source(voxel_size=schooling.voxel_size).open_image(raw).load()
         truth = open_labels(labels, voxel_size=image.grid.voxel_size).load()
@@ -95,6 +104,12 @@ def read_samples(schooling: Schooling) -> list[Sample]:
     if not samples:
         raise ValueError("labels must name at least one annotated volume, got none")
     return samples
+
+
+def cards_of(schooling: Schooling) -> list[Card]:
+    """The cards that are learned from, the user's own in the data folder among them."""
+    cards = cards_in(schooling.data)
+    return [card_of(name, cards=cards) for name in schooling.labels if not name.startswith("synthetic:")]
 
 
 def make_learner(schooling: Schooling, recipe: TrainRecipe, device: str) -> tuple[Scholar, Weights | None]:
@@ -107,7 +122,7 @@ def make_learner(schooling: Schooling, recipe: TrainRecipe, device: str) -> tupl
         tissue of a declared test set; or embeddings are to be kept that no later epoch could use.
     """
     teacher, weights = (None, None) if schooling.start is None else read_teacher(schooling.start, device=device)
-    refuse_kin(weights, schooling.tests)
+    refuse_kin(weights, schooling.tests, cards=cards_in(schooling.data))
     is_over_sam = schooling.over is not None or isinstance(teacher, PublishedTeacher)
     if schooling.kept is not None and (recipe.grey_changes or not is_over_sam):
         raise ValueError(
@@ -126,11 +141,13 @@ def make_learner(schooling: Schooling, recipe: TrainRecipe, device: str) -> tupl
     return learner.to(device=device, memory_format=torch.channels_last), weights  # type: ignore[call-overload]
 
 
-def refuse_kin(weights: Weights | None, tests: Sequence[str]) -> None:
+def refuse_kin(weights: Weights | None, tests: Sequence[str], *, cards: dict[str, Card]) -> None:
     """Refuse a teacher that learned, in any run, from the tissue of a declared test set."""
-    labels: Any = [] if weights is None else weights.card.get("labels", [])
-    cards = [DATASETS[name] for name in (str(label).split(":")[0] for label in labels) if name in DATASETS]
-    refuse_leakage(cards, [card_of(name, cards=DATASETS) for name in tests])
+    card: Mapping[str, Any] = {} if weights is None else weights.card
+    named = {str(label).split(":")[0].partition("/")[0] for label in card.get("labels", [])}
+    tested = [card_of(name, cards=cards) for name in tests]
+    refuse_leakage([cards[name] for name in sorted(named & set(cards))], tested)
+    refuse_tissues([str(tissue) for tissue in card.get("supersets", [])], tested)
 
 
 def learner_over_sam(
@@ -159,7 +176,8 @@ def make_lessons(
     """
     if recipe.grey_changes or not recipe.prompts:
         return saem2.RandomLessons(samples, recipe)
-    listed = [annotated(sample, number) for number, sample in enumerate(samples)]
+    cards = cards_in(schooling.data)
+    listed = [annotated(sample, number, cards) for number, sample in enumerate(samples)]
     index = index_instances(listed, rules=SelectionRules(smallest=recipe.smallest))
 
     def plan(epoch: int) -> list[saem2.Asked]:
@@ -169,11 +187,11 @@ def make_lessons(
     return saem2.EpochLessons(samples, plan, recipe=recipe, ranks=ranks)
 
 
-def annotated(sample: Sample, number: int) -> Annotated:
-    """A sample with its dataset and imaging method; drawn ones and the user's own are each of one imaging method."""
-    card = DATASETS.get(sample.name.split("/")[0])
+def annotated(sample: Sample, number: int, cards: Mapping[str, Card]) -> Annotated:
+    """A sample with its dataset and imaging method; drawn ones and others are each of one of their own."""
+    card = cards.get(sample.name.split("/")[0])
     drawn = "synthetic" if sample.name.startswith("synthetic") else "own"
-    dataset, imaging = (drawn, drawn) if card is None else (card.superset, card.imaging)
+    dataset, imaging = (drawn, drawn) if card is None else (card.dataset, card.imaging)
     return Annotated(f"{number} {sample.name}", dataset, imaging, sample.labels)
 
 

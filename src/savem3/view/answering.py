@@ -15,10 +15,20 @@ import tornado.web
 from neuroglancer.static import get_default_static_content_source
 from tornado.httputil import HTTPHeaders
 
-from savem3.view.guard import HEADERS, WORKER_POLICY
+from savem3.guard import headers_with
 from savem3.view.page import Page
 from savem3.view.precomputed import MESH_INFO, info_of, manifest_of, piece_of
 from savem3.view.pyramid import Pyramid
+
+PAGE_POLICY = (
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' data: blob:; "
+    "img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
+WORKER_POLICY = "default-src 'self'; script-src 'self' 'unsafe-eval'; connect-src 'self' data: blob:"
+"""What a page and its workers may load. A worker of Neuroglancer's makes functions from text; pages may not."""
+
+HEADERS = headers_with(PAGE_POLICY)
 
 CLIENT_FILE = re.compile(r"[a-z0-9][A-Za-z0-9_\-.]*\.(?:js|css|wasm|html)")
 

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from savem3.view.guard import Guard
+from savem3.guard import ADDRESS, Guard
 from savem3.view.pyramid import Pyramid
 from savem3.view.surfaces import Surfaces
 
-ADDRESS = "127.0.0.1"
+POSTED = ("action", "state")
+"""All that a page ever posts to; both take JSON."""
 
 
 @dataclass
@@ -47,7 +48,7 @@ class Page:
     @property
     def guard(self) -> Guard:
         """Its rules."""
-        return Guard(f"{ADDRESS}:{self.port}", self.token)
+        return Guard(f"{ADDRESS}:{self.port}", self.token, POSTED)
 
     @property
     def viewers(self) -> dict[str, Any]:

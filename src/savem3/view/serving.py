@@ -24,9 +24,10 @@ from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPMessageDelegate, HTTPServerRequest
 from tornado.routing import Router
 
+from savem3.guard import ADDRESS
 from savem3.view.answering import Client, Exported, Info, Open, Piece, Refusal, SayHeaders, Surface
 from savem3.view.contents import ids_in
-from savem3.view.page import ADDRESS, Page
+from savem3.view.page import Page
 from savem3.view.panels import state_of
 from savem3.view.pyramid import Pyramid
 from savem3.view.surfaces import Surfaces

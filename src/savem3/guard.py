@@ -1,4 +1,4 @@
-"""Who may ask the local page for what: checks that every request passes before anything answers it."""
+"""Who may ask a local page for what: checks that every request passes before anything answers it."""
 
 from __future__ import annotations
 
@@ -7,32 +7,33 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+ADDRESS = "127.0.0.1"
+"""Where local pages listen: nobody on another machine gets there."""
+
 PLAIN_PATH = re.compile(r"/(?:[A-Za-z0-9_@:.\-]+(?:/[A-Za-z0-9_@:.\-]*)*)?")
 LONGEST_PATH = 512
-POSTED = ("action", "state")
-"""All that a page ever posts to; both take JSON."""
 
 BODIES = ("text/plain", "application/json")
 """What browsers call a body of text, and JSON; forms are neither."""
 
-PAGE_POLICY = (
-    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' data: blob:; "
-    "img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; object-src 'none'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'"
-)
-WORKER_POLICY = "default-src 'self'; script-src 'self' 'unsafe-eval'; connect-src 'self' data: blob:"
-"""What a page and its workers may load. A worker of Neuroglancer's makes functions from text; pages may not."""
 
-HEADERS = {
-    "Content-Security-Policy": PAGE_POLICY,
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "X-DNS-Prefetch-Control": "off",
-    "Cache-Control": "no-store",
-}
-"""What every answer says: the page loads and talks to nothing but this server, and nobody may embed it."""
+def headers_with(policy: str) -> dict[str, str]:
+    """What every answer says: the page loads and talks to nothing but this server, and nobody may embed it.
+
+    Parameters
+    ----------
+    policy
+        What the page may load, as a Content-Security-Policy.
+    """
+    return {
+        "Content-Security-Policy": policy,
+        "Cross-Origin-Opener-Policy": "same-origin",
+        "Cross-Origin-Resource-Policy": "same-origin",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+        "X-DNS-Prefetch-Control": "off",
+        "Cache-Control": "no-store",
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,16 @@ class Guard:
     token
         What stands second in every path; whoever does not know it gets nothing. Paths that begin with ``/open/`` are
         asked for once with a ticket, which their handler looks at.
+    posted
+        What stands first in the paths that a page may post to.
+    bodies
+        The kinds of body that they take.
     """
 
     host: str
     token: str
+    posted: tuple[str, ...]
+    bodies: tuple[str, ...] = BODIES
 
     @property
     def origin(self) -> str:
@@ -93,9 +100,9 @@ class Guard:
 
     def _refuse_post(self, place: str, headers: Mapping[str, list[str]]) -> int:
         """The status that a body is refused with, or 0."""
-        if place not in POSTED:
+        if place not in self.posted:
             return 405
         if headers.get("origin") != [self.origin]:
             return 403
         kinds = headers.get("content-type", [])
-        return 0 if len(kinds) == 1 and kinds[0].partition(";")[0].strip().lower() in BODIES else 415
+        return 0 if len(kinds) == 1 and kinds[0].partition(";")[0].strip().lower() in self.bodies else 415

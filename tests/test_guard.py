@@ -1,13 +1,13 @@
-"""Who may ask the local page for what."""
+"""Who may ask a local page for what."""
 
 from __future__ import annotations
 
 import pytest
 
-from savem3.view.guard import Guard
+from savem3.guard import Guard
 
 TOKEN = "0123456789abcdef0123456789abcdef"
-GUARD = Guard("127.0.0.1:4321", TOKEN)
+GUARD = Guard("127.0.0.1:4321", TOKEN, ("action", "state"))
 HOST = {"host": ["127.0.0.1:4321"]}
 OWN = {**HOST, "origin": ["http://127.0.0.1:4321"]}
 TEXT = {"content-type": ["text/plain;charset=UTF-8"]}
