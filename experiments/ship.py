@@ -154,8 +154,8 @@ Nothing in the package uses it unless it is named: `--teacher noncommercial/saem
 
 STUDENT_WORDS = """The 3D student that `savem3 reconstruct` starts from. It learned in runs of `experiments/train.py`:
 from labels, from raw with `saem2-tiny` as the teacher, and from drawn volumes;
-it is a mean of two students along that way. Fly neuropil in FIB-SEM at 10 nm is what it knows best, and ssTEM it knows from drawings alone; `--adapt auto` brings it
-nearer to a volume."""
+it is a mean of two students along that way. Fly neuropil in FIB-SEM at 10 nm is what it knows best, and ssTEM it
+knows from drawings alone; `--adapt auto` brings it nearer to a volume."""
 
 TEACHER_WORDS = """The 2D teacher: encoder, HQ feature, BDY and DST heads, and a small decoder that answers prompts,
 taught together by `savem3 pretrain`.
