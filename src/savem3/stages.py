@@ -122,9 +122,9 @@ def stages_of(
 def predict_stages(draw: BlockFunction, out: Outputs, *, finish: Finish = as_it_is) -> list[Stage]:
     """The boundary map and its pyramid; drawn on a grid of its own first where the student sees another."""
     tiles = Blocks(out.grid.shape, out.boundary.block)
-    finest, coarser = {"boundary": out.boundary.levels[0]}, _coarser("boundary", "predict", out.boundary)
+    finest, levels = {"boundary": out.boundary.levels[0]}, coarser("boundary", "predict", out.boundary)
     if out.settings.scale.is_identity:
-        return [Stage("predict", tiles, finish(draw), finest, uses_all_threads=True), *coarser]
+        return [Stage("predict", tiles, finish(draw), finest, uses_all_threads=True), *levels]
     seen = out.settings.scale.grid_of(out.grid)
     block = fit_block(seen, recipe=out.settings.predict, block=out.settings.block)
     drawn = VoxelFile(out.scratch("drawn"), seen.shape, "uint8", block)
@@ -133,7 +133,7 @@ def predict_stages(draw: BlockFunction, out: Outputs, *, finish: Finish = as_it_
     return [
         Stage("look", Blocks(seen.shape, block), draw, looked, scratch=True, uses_all_threads=True),
         Stage("predict", tiles, finish(back), finest, reads=("look",)),
-        *coarser,
+        *levels,
     ]
 
 
@@ -167,7 +167,7 @@ def oversegment_stages(out: Outputs, boundary: BoundaryMap | None = None) -> lis
         {"fragments": out.fragments.levels[0]},
         reads=("drain", "settle"),
     )
-    return [drain, settle, fragment, *_coarser("fragments", "fragments", out.fragments)]
+    return [drain, settle, fragment, *coarser("fragments", "fragments", out.fragments)]
 
 
 def cut_stages(
@@ -196,7 +196,7 @@ def cut_stages(
         {"labels": out.labels.levels[0]},
         reads=("fragments", "cut"),
     )
-    return [faces, *asked, cut, labels, *_coarser("labels", "labels", out.labels)]
+    return [faces, *asked, cut, labels, *coarser("labels", "labels", out.labels)]
 
 
 def _cut(out: Outputs, faces: Stage) -> Stage:
@@ -262,8 +262,8 @@ def _nobody(tile: Tile) -> Product:
     raise AssertionError("a witness must be named before prompts can be asked")
 
 
-def _coarser(name: str, finest: str, pyramid: PyramidFile) -> Iterator[Stage]:
-    """A stage for each level of a pyramid but the first."""
+def coarser(name: str, finest: str, pyramid: PyramidFile) -> Iterator[Stage]:
+    """A stage for each level of a volume's pyramid but the first, which the stage ``finest`` writes."""
     before, levels = finest, pyramid.levels
     for i, factor in enumerate(pyramid.factors, start=1):
         coarsen: BlockFunction = Coarsen(levels[i - 1].voxels, factor, pyramid.method)

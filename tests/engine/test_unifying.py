@@ -147,6 +147,27 @@ def test_of_equal_scores_the_smaller_label_takes_what_nobody_has():
     assert (after[1:33, 33] == 4).all()
 
 
+def test_the_better_score_takes_what_nobody_has():
+    section = np.zeros((34, 67), np.uint64)
+    section[1:33, 1:33], section[1:33, 34:66] = 4, 5
+
+    def draw(prompt, grey):
+        better = bool(prompt.mask[1, 34])
+        return Answer(ndimage.binary_dilation(prompt.mask), 0.9, 1.0 if better else 0.8)
+
+    assert (unify(section, draw).labels[1:33, 33] == 5).all()
+
+
+def test_the_better_score_takes_what_nobody_has_whatever_the_labels():
+    section = np.zeros((34, 67), np.uint64)
+    section[1:33, 1:33], section[1:33, 34:66] = 5, 4
+
+    def draw(prompt, grey):
+        return replace(grown(prompt, grey), predicted_iou=0.95 if prompt.mask[1, 1] else 0.9)
+
+    assert (unify(section, draw).labels[1:33, 33] == 5).all()
+
+
 def test_what_one_part_gives_up_another_may_take():
     section = np.full((8, 30), 1, np.uint64)
     section[:, 15:] = 2

@@ -83,3 +83,16 @@ def test_what_cannot_be_done_is_said_in_a_sentence(folder, capsys, options, says
     assert cleanse(folder, "a", *options) == 2
     assert says in " ".join(capsys.readouterr().err.split())
     assert not (folder / "a").exists()
+
+
+def test_isotropic_volumes_get_coarser_levels_of_all_three_volumes(folder):
+    files = [f"{folder}/cells.h5:{name}" for name in ("raw", "labels")]
+    with h5py.File(folder / "cells.h5", "a") as file:
+        for name in ("raw", "labels"):
+            once = file[name][()]
+            del file[name]
+            file[name] = np.tile(once, (8, 4, 4))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert run(["cleanse", *files, f"{folder}/a", "--voxel-size", "8", "--threads", "1", "--clean"]) == 0
+    assert len(list((folder / "a" / "mask.zarr").glob("[0-9]"))) > 1

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from savem3 import __version__
-from savem3.blocks import Coarsen, Stage, survey
+from savem3.blocks import Stage, survey
 from savem3.check import Checked
 from savem3.directory import run_directory
 from savem3.engine import (
@@ -36,6 +36,7 @@ from savem3.plan import describe
 from savem3.request import Keep, Machine, Source, Work
 from savem3.runs.check import facts_of_check, open_checked
 from savem3.runs.course import go_through
+from savem3.stages import coarser
 from savem3.store import PyramidFile
 from savem3.store.durable import write_durably
 from savem3.tiles import Blocks
@@ -105,7 +106,7 @@ class CleansedFiles:
         return {
             "raw": PyramidFile(self.folder / "raw.zarr", self.grid, "uint8", "mean", block),
             "labels": PyramidFile(self.folder / "labels.zarr", self.grid, "uint64", "mode", block),
-            "mask": PyramidFile(self.folder / "mask.zarr", self.grid, "uint8", "mode", block),
+            "mask": PyramidFile(self.folder / "mask.zarr", self.grid, "uint8", "mean", block),
         }
 
 
@@ -160,18 +161,7 @@ def stages_of(cleanse: CleanseSections, files: CleansedFiles) -> Iterator[Stage]
     finest = {name: pyramid.levels[0] for name, pyramid in volumes.items()}
     yield Stage("cleanse", tiles, cleanse, finest, tables=files.folder / "operations")
     for name, pyramid in volumes.items():
-        yield from coarser(name, pyramid, after="cleanse")
-
-
-def coarser(name: str, pyramid: PyramidFile, *, after: str) -> Iterator[Stage]:
-    """A stage for each level of a pyramid but the first, which the stage ``after`` writes."""
-    levels = pyramid.levels
-    for i, factor in enumerate(pyramid.factors, start=1):
-        coarsen = Coarsen(levels[i - 1].voxels, factor, pyramid.method)
-        tiles = Blocks(levels[i].shape, pyramid.block)
-        stage = Stage(f"{name} level {i}", tiles, coarsen, {"voxels": levels[i]}, reads=(after,))
-        after = stage.name
-        yield stage
+        yield from coarser(name, "cleanse", pyramid)
 
 
 def identity_of(cleanse: CleanseSections, sha256: str) -> Identity:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image as Picture
 
 from savem3 import __version__
-from savem3.blocks import Coarsen, Stage, Survey, survey
+from savem3.blocks import Stage, Survey, survey
 from savem3.directory import Directory, run_directory
 from savem3.grid import Grid
 from savem3.identity import Identity, digest_of_code, versions
@@ -28,6 +28,7 @@ from savem3.runs.course import go_through
 from savem3.sam import RECIPES, AutomaticRecipe, load_sam
 from savem3.sam.sections import FindMasks
 from savem3.shipped import TEACHER, find_model, read_teacher
+from savem3.stages import coarser
 from savem3.store import PyramidFile
 from savem3.store.weights import UnusableWeights
 from savem3.tiles import Blocks
@@ -171,7 +172,7 @@ def stages_of(find: FindMasks, files: MaskFiles) -> Iterator[Stage]:
     finest = {name: pyramid.levels[0] for name, pyramid in volumes.items()}
     yield Stage("masks", tiles, find, finest, tables=files.folder / "masks")
     for name, pyramid in volumes.items():
-        yield from _coarser(name, pyramid)
+        yield from coarser(name, "masks", pyramid)
 
 
 def identity_of(grid: Grid, seen: Survey, find: FindMasks, *, teacher: dict[str, str]) -> Identity:
@@ -224,17 +225,6 @@ def _read_sam(stored: StoredSam) -> Proposer:
         raise UnusableWeights(f"weights must have digest {stored.sha256}, got {found} in '{stored.folder}'")
     sam: Proposer = replace(load_sam(str(stored.folder), device=stored.device), intensity=stored.intensity)
     return sam
-
-
-def _coarser(name: str, pyramid: PyramidFile) -> Iterator[Stage]:
-    """A stage for each level of a pyramid but the first."""
-    before, levels = "masks", pyramid.levels
-    for i, factor in enumerate(pyramid.factors, start=1):
-        tiles = Blocks(levels[i].shape, pyramid.block)
-        coarsen = Coarsen(levels[i - 1].voxels, factor, pyramid.method)
-        stage = Stage(f"{name} level {i}", tiles, coarsen, {"voxels": levels[i]}, reads=(before,))
-        before = stage.name
-        yield stage
 
 
 def _finish(

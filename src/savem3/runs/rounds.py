@@ -229,7 +229,7 @@ def show(lines: Sequence[Line], watch: Watch) -> None:
     """The table of before and after."""
     names = list(dict.fromkeys(name for line in lines for name in line))
     if watch.show == "bars":
-        table = Table(*names)
+        table = Table(*(name.replace("_", " ") for name in names), box=None, pad_edge=False, padding=(0, 1, 0, 0))
         for line in lines:
             table.add_row(*(_cell(line.get(name)) for name in names))
         watch.console.print(table)

@@ -22,9 +22,9 @@ from savem3.predict import choose_backend
 from savem3.prompt import Prompter
 from savem3.proposal import Proposal
 from savem3.runs.asking import StoredPrompter, StoredTeacher
-from savem3.runs.cleanse import coarser
 from savem3.runs.masks import StoredSam, digest_of_folder
 from savem3.shipped import find_model, read_teacher
+from savem3.stages import coarser
 from savem3.store import PyramidFile, completed, open_image, open_labels
 from savem3.store.proposals import proposal_of
 from savem3.store.tables import TableFile, write_table
@@ -153,7 +153,7 @@ def stages_of(name: str, unify: UnifySections, folder: Path, *, tables: Path) ->
     pyramid = PyramidFile(folder / "labels.zarr", grid, "uint64", "mode", (1, *grid.shape[1:]))
     tiles = Blocks(grid.shape, pyramid.block)
     first = Stage(name, tiles, unify, {"labels": pyramid.levels[0]}, tables=tables)
-    return [first, *coarser(f"{name} labels", pyramid, after=name)], pyramid
+    return [first, *coarser(f"{name} labels", name, pyramid)], pyramid
 
 
 def queue_of(stage: Stage) -> Iterator[Proposal]:
