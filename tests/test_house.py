@@ -76,6 +76,12 @@ def test_every_module_is_short_enough_to_read(path: Path) -> None:
     assert text.count("\n") <= 400
 
 
+def test_no_two_files_of_tests_share_a_name() -> None:
+    """pytest imports them by their base name: the second of two would not be collected."""
+    names = [path.name for path in (ROOT / "tests").rglob("*.py") if path.name != "conftest.py"]
+    assert sorted({name for name in names if names.count(name) > 1}) == []
+
+
 def test_no_module_is_a_drawer_for_everything() -> None:
     assert {path.stem for path in MODULES} & {"utils", "util", "helpers", "common", "misc"} == set()
 

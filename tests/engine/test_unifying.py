@@ -147,17 +147,6 @@ def test_of_equal_scores_the_smaller_label_takes_what_nobody_has():
     assert (after[1:33, 33] == 4).all()
 
 
-def test_the_better_score_takes_what_nobody_has():
-    section = np.zeros((34, 67), np.uint64)
-    section[1:33, 1:33], section[1:33, 34:66] = 4, 5
-
-    def draw(prompt, grey):
-        better = bool(prompt.mask[1, 34])
-        return Answer(ndimage.binary_dilation(prompt.mask), 0.9, 1.0 if better else 0.8)
-
-    assert (unify(section, draw).labels[1:33, 33] == 5).all()
-
-
 def test_the_better_score_takes_what_nobody_has_whatever_the_labels():
     section = np.zeros((34, 67), np.uint64)
     section[1:33, 1:33], section[1:33, 34:66] = 5, 4
