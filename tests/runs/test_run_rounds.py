@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from savem3.cli import run
+from savem3.engine import UnifySections
 from savem3.review import open_folder
+from savem3.runs import rounds
 from savem3.shipped import read_example
 from savem3.store import open_labels, write_image, write_labels
 from savem3.volume import Labels
@@ -91,8 +93,14 @@ def test_what_cannot_be_unified_is_said_in_a_sentence(done, capsys):
 
 
 @pytest.mark.slow
-def test_two_rounds_train_twice_and_can_be_gone_on_with(done):
+def test_two_rounds_train_twice_and_can_be_gone_on_with(done, monkeypatch):
+    made = []
+    monkeypatch.setattr(rounds, "UnifySections", lambda *given: made.append(UnifySections(*given)) or made[-1])
     assert unify(done, "rounds", "--steps", "1", "--rounds", "2") == 0
+    first, second = made
+    assert first.prompter != second.prompter
+    assert first.teacher == second.teacher, "who guards has learned from none of these labels"
+    assert first.teacher not in (first.prompter.teacher, second.prompter.teacher)
     record = json.loads((done / "rounds" / "run.json").read_text())
     assert [line["round"] for line in record["rounds"]] == [0, 1, 2]
     teachers = [(done / "rounds" / "rounds" / n / "teacher.safetensors").read_bytes() for n in ("1", "2")]

@@ -108,7 +108,7 @@ def run_rounds(
     first = ask_whom(unifying.teacher, seen[0].intensity, device=machine.device)
     identity = identity_of(volumes, sha256, unifying, first)
     with run_directory(out, identity, resume=keep.resume, overwrite=keep.overwrite, watch=watch) as directory:
-        run = Run(directory, unifying, machine, work, watch)
+        run = Run(directory, unifying, machine, work, watch, first)
         for volume in volumes:
             for part in ("raw.zarr", "mask.zarr"):
                 if (volume.folder / part).is_dir():
@@ -122,13 +122,18 @@ def run_rounds(
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run of rounds in its directory."""
+    """A run of rounds in its directory.
+
+    Whose boundary map guards, the ``witness``, is the teacher that the run began with: it has learned from none of the
+    labels that it is to judge. One that has sees boundaries where they have them, right or wrong.
+    """
 
     directory: Directory
     unifying: Unifying
     machine: Machine
     work: Work
     watch: Watch
+    witness: Asked
 
     def go(self, volumes: Sequence[Cleansed], seen: Sequence[Survey], truths: Sequence[Labels]) -> list[Line]:
         """All rounds, one after the other; a line a round and volume."""
@@ -168,10 +173,10 @@ class Run:
             volume.labels,
             None if volume.weight is None else volume.weight.voxels,
             asked.prompter,
-            asked.teacher,
+            self.witness.teacher,
             seen.intensity,
             asked.sha256,
-            self.unifying.redrawing(sees=asked.teacher is not None),
+            self.unifying.redrawing(sees=self.witness.teacher is not None),
             volume.settled,
         )
         folder = self._folder(number) / volume.name
