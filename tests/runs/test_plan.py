@@ -2,6 +2,7 @@ import json
 import warnings
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,9 +14,12 @@ from savem3.pipeline import Settings
 from savem3.plan import Crew, Needs, Room, compare, needs_of, room_for, size_text
 from savem3.predict import PredictRecipe, fit_block
 from savem3.probe import Call, Left, Probe, seam_voxels
-from savem3.runs.planning import joined, time_text
+from savem3.runs.planning import joined, learning_rows, time_text
+from savem3.runs.reconstruct import Choices
 from savem3.stages import Outputs, stages_of
+from savem3.teaching import Teaching
 from savem3.tiles import Blocks
+from savem3.volume import Image
 
 GRID = Grid((60, 500, 700), (30, 6, 4))
 STAGES = ("predict", "drain", "settle", "fragments", "faces", "cut", "labels")
@@ -193,6 +197,44 @@ def test_levels_of_a_pyramid_are_one_row():
     names = [row.stage for row in joined(told().rows)]
     assert names.count("labels pyramid") == 1
     assert not any("level" in name for name in names)
+
+
+def grey_of(grid):
+    import numpy as np
+
+    return Image(np.zeros(grid.shape, np.uint8), grid)
+
+
+def test_adapting_by_itself_is_planned_with_the_time_that_it_may_take():
+    choices = Choices(adapt="auto", adapt_seconds=240.0)
+    (planned,) = learning_rows(grey_of(Grid((4, 40, 40), (40, 8, 8))), choices, Settings(0.5, threads=2))
+    assert (planned.stage, planned.seconds, planned.cpu_seconds) == ("adapt, at most", 240.0, 480.0)
+    assert planned.call_bytes > 1e9
+
+
+def test_adapting_for_so_many_steps_is_planned_from_a_few_of_them_and_a_window(monkeypatch):
+    now = [0.0]
+
+    def takes(seconds):
+        now[0] += seconds
+
+    clock = SimpleNamespace(perf_counter=lambda: now[0], process_time=lambda: 2 * now[0])
+    monkeypatch.setattr("savem3.runs.planning.time", clock)
+    monkeypatch.setattr("savem3.runs.planning.read_teacher", lambda given, *, device: (None, None))
+    monkeypatch.setattr("savem3.runs.planning.read_student", lambda given: (None, None))
+    monkeypatch.setattr("savem3.runs.planning.teach", lambda window, teacher, *, teaching: takes(3.0))
+    monkeypatch.setattr("savem3.runs.planning.draw_lessons", lambda grid, count: takes(0.5 * count))
+    monkeypatch.setattr(
+        "savem3.runs.planning.distill", lambda student, lessons, *, recipe, teacher, device: takes(7 + 2 * recipe.steps)
+    )
+    image = grey_of(Grid((8, 512, 256), (10, 10, 10)))
+    made = {r.stage: r for r in learning_rows(image, Choices(adapt=100), Settings(0.5, device="cpu"))}
+    assert list(made) == ["teach", "draw", "distill"]
+    assert made["teach"].seconds == pytest.approx(image.grid.voxels / (4 * 256 * 256) * 3.0, rel=1e-2)
+    assert made["draw"].blocks == Teaching().drawn_for(image.grid) > 1
+    assert made["draw"].seconds == pytest.approx(0.5 * made["draw"].blocks)
+    assert made["distill"].seconds == pytest.approx(7 + 2 * 100)
+    assert made["distill"].cpu_seconds == pytest.approx(2 * (7 + 2 * 100))
 
 
 def test_a_run_that_cannot_fit_is_refused_before_anything_is_written(tmp_path, monkeypatch, capsys):

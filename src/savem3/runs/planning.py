@@ -72,7 +72,7 @@ def run_plan(
     measured = probe(draw, settings=settings, witness=witness)
     told = forecast(measured, image.grid, settings=settings, crew=crew_of(work, machine))
     if choices.adapt:
-        told = replace(told, rows=(*told.rows[:2], *_learning_rows(seen, choices, settings), *told.rows[2:]))
+        told = replace(told, rows=(*told.rows[:2], *learning_rows(seen, choices, settings), *told.rows[2:]))
     room = room_for(out)
     console = Console(highlight=False)
     if as_json:
@@ -91,7 +91,7 @@ def run_plan(
     return told
 
 
-def _learning_rows(image: Image, choices: Choices, settings: Settings) -> list[Row]:
+def learning_rows(image: Image, choices: Choices, settings: Settings) -> list[Row]:
     """What adapting takes: with auto at most the time there is, else so many steps, measured on a window."""
     memory = TRAINING_BYTES + TRAINING_BYTES_A_VOXEL * image.grid.voxels
     if choices.adapt == "auto":
