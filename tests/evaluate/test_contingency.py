@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import inspect
+import weakref
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from savem3.evaluate import Contingency, compare, count_pairs, merge_tables, settle_unsegmented
+from savem3.evaluate import (
+    Contingency,
+    compare,
+    count_pairs,
+    merge_tables,
+    settle_unsegmented,
+    voi_merge,
+    voi_split,
+)
 from savem3.grid import Grid
 from savem3.volume import Labels
 
@@ -84,3 +94,47 @@ def test_an_unknown_decision_on_unsegmented_voxels_is_refused() -> None:
     table = count_pairs(np.ones((1, 1, 1), np.uint64), np.ones((1, 1, 1), np.uint64))
     with pytest.raises(ValueError, match="must be one of segment, ignore, singletons, got 'drop'"):
         inspect.unwrap(settle_unsegmented)(table, unsegmented="drop")
+
+
+@given(st.lists(few_labels, max_size=9), few_labels)
+def test_tables_merge_to_the_same_however_many_there_are(segmentations: list[np.ndarray], truth: np.ndarray) -> None:
+    parts = [count_pairs(s, truth) for s in segmentations]
+    whole = {pair: 0 for part in parts for pair in zip(part.segments.tolist(), part.bodies.tolist(), strict=True)}
+    for part in parts:
+        for s, b, n in rows(part):
+            whole[s, b] += n
+    assert rows(merge_tables(iter(parts))) == [(s, b, n) for (s, b), n in sorted(whole.items())]
+
+
+def test_tables_that_wait_to_be_merged_are_few() -> None:
+    alive, most = set[int](), 0
+
+    def tables() -> Iterator[Contingency]:
+        nonlocal most
+        for i in range(200):
+            table = count_pairs(np.full((1, 1, 2), i + 1, np.uint64), np.ones((1, 1, 2), np.uint64))
+            alive.add(i)
+            weakref.finalize(table.counts, alive.discard, i)
+            most = max(most, len(alive))
+            yield table
+
+    assert len(merge_tables(tables()).counts) == 200
+    assert most < 12
+
+
+@given(few_labels, few_labels, st.integers(2, 4))
+@settings(max_examples=10)
+def test_workers_change_no_table(segmentation: np.ndarray, truth: np.ndarray, workers: int) -> None:
+    found = compare(labels(segmentation), labels(truth), block=(1, 2, 3), workers=workers)
+    assert rows(found) == rows(count_pairs(segmentation, truth))
+
+
+@given(few_labels, few_labels, st.sampled_from([(1, 2), (3, 4)]))
+def test_joining_two_segments_never_lowers_merges_nor_raises_splits(
+    segmentation: np.ndarray, truth: np.ndarray, pair: tuple[int, int]
+) -> None:
+    before = count_pairs(segmentation, truth)
+    after = count_pairs(np.where(segmentation == pair[1], np.uint64(pair[0]), segmentation), truth)
+    if before.voxels:
+        assert voi_merge(after) >= voi_merge(before) - 1e-12
+        assert voi_split(after) <= voi_split(before) + 1e-12

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from savem3.cli import run
-from savem3.engine import UnifySections
+from savem3.engine import TAUGHT_GAIN, UnifySections
 from savem3.review import open_folder
 from savem3.runs import rounds
 from savem3.shipped import read_example
@@ -99,6 +99,7 @@ def test_two_rounds_train_twice_and_can_be_gone_on_with(done, monkeypatch):
     assert unify(done, "rounds", "--steps", "1", "--rounds", "2") == 0
     first, second = made
     assert first.prompter != second.prompter
+    assert first.recipe.section_gain == TAUGHT_GAIN
     assert first.teacher == second.teacher, "who guards has learned from none of these labels"
     assert first.teacher not in (first.prompter.teacher, second.prompter.teacher)
     record = json.loads((done / "rounds" / "run.json").read_text())

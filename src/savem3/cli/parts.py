@@ -1,12 +1,10 @@
-"""Commands for single steps, scores and pictures."""
+"""Commands for single steps."""
 
 from __future__ import annotations
 
-import json as json_text
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from savem3.cli.options import (
     AsJson,
@@ -23,7 +21,6 @@ from savem3.cli.options import (
     app,
     watch_of,
 )
-from savem3.evaluate.contingency import Unsegmented
 from savem3.request import Asking, Machine, Source, Work
 
 
@@ -111,41 +108,3 @@ def cut(
         overwrite=overwrite,
         watch=watch_of(json),
     )
-
-
-@app.command
-def score(
-    segmentation: str,
-    truth: str,
-    *,
-    source: Read = Source(),
-    truth_sections: Annotated[
-        str | None, Parameter(help="Sections of the truth, where they are numbered otherwise.")
-    ] = None,
-    relabel: Annotated[bool, Parameter(help="Number the truth by 6-connected components first, for crops.")] = False,
-    fragments: Annotated[str | None, Parameter(help="Fragments, for the best that could be made of them.")] = None,
-    unsegmented: Annotated[Unsegmented, Parameter(help="What voxels with label 0 count as.")] = "segment",
-    json: AsJson = False,
-) -> None:
-    """VoI and ARand of SEGMENTATION against TRUTH; where the truth is 0, nothing is compared."""
-    from savem3.runs import score_files
-
-    scores = score_files(
-        segmentation,
-        truth,
-        source=source,
-        truth_sections=truth_sections,
-        relabel=relabel,
-        fragments=fragments,
-        unsegmented=unsegmented,
-    )
-    _print_scores(scores, as_json=json)
-
-
-def _print_scores(scores: dict[str, float | int | str], *, as_json: bool) -> None:
-    console = Console(highlight=False)
-    if as_json:
-        console.out(json_text.dumps(scores), highlight=False)
-        return
-    for name, value in scores.items():
-        console.print(f"{name:<20} {value:.4f}" if isinstance(value, float) else f"{name:<20} {value}")

@@ -13,7 +13,7 @@ from savem3.engine.cleansing import Cleansed, CleanseSections, cleanse, records_
 from savem3.engine.erasing import Clear, HideLabels, HideSections
 from savem3.engine.operations import OPERATIONS, operation_of, told
 from savem3.engine.placing import place
-from savem3.engine.recipe import RedrawRecipe, refinement, unification
+from savem3.engine.recipe import TAUGHT_GAIN, RedrawRecipe, refinement, unification
 from savem3.engine.redrawing import Redrawn, redraw
 from savem3.engine.scaling import Resample
 from savem3.engine.section import Operation, Section
@@ -24,6 +24,7 @@ from savem3.engine.volumes import UnifySections, proposals_of
 __all__ = [
     "FATES",
     "OPERATIONS",
+    "TAUGHT_GAIN",
     "CleanseSections",
     "Cleansed",
     "Clear",

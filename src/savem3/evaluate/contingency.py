@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
 from jaxtyping import Int64, UInt64
 from numpy.typing import NDArray
 
+from savem3.blocks import each
 from savem3.grid import Shape
-from savem3.tiles import split
+from savem3.tiles import Blocks, Tile
 from savem3.volume import Labels
 
 Unsegmented = Literal["segment", "ignore", "singletons"]
 """What a voxel counts as that the segmentation leaves at 0 where the truth names a body."""
 
-BLOCK: Shape = (32, 512, 512)
-"""Voxels counted at once: two such blocks of labels take 128 MiB."""
+BLOCK: Shape = (64, 256, 512)
+"""Voxels counted at once: two such blocks of labels take 128 MiB. Whole chunks of the usual 64."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +88,38 @@ def count_pairs(segmentation: UInt64[np.ndarray, "z y x"], truth: UInt64[np.ndar
     return _collect(segments[starts], bodies[starts], lengths)
 
 
+def collect_pairs(
+    segments: UInt64[np.ndarray, " place"], bodies: UInt64[np.ndarray, " place"], counts: Int64[np.ndarray, " place"]
+) -> Contingency:
+    """The table of pairs in any order, equal ones added up; a body of 0 counts like any other."""
+    return _collect(segments, bodies, counts)
+
+
 def merge_tables(tables: Iterable[Contingency]) -> Contingency:
-    """The table of several blocks together, equal to the table of their union."""
-    parts = list(tables)
-    segments = np.concatenate([part.segments for part in parts])
-    bodies = np.concatenate([part.bodies for part in parts])
-    return _collect(segments, bodies, np.concatenate([part.counts for part in parts]))
+    """The table of several blocks together, equal to the table of their union.
+
+    Tables are merged as they come, the smaller ones first: those that wait never hold more than about twice the rows
+    of the result.
+    """
+    waiting: list[Contingency] = []
+    for table in tables:
+        waiting.append(table)
+        while len(waiting) > 1 and len(waiting[-2].counts) <= 2 * len(waiting[-1].counts):
+            last = waiting.pop()
+            waiting.append(_union([waiting.pop(), last]))
+    return _union(waiting)
 
 
-def compare(segmentation: Labels, truth: Labels, *, block: Shape = BLOCK) -> Contingency:
+def _union(tables: list[Contingency]) -> Contingency:
+    """The table of a few tables, which is none of voxels if there are no tables."""
+    if not tables:
+        return Contingency(np.zeros(0, np.uint64), np.zeros(0, np.uint64), np.zeros(0, np.int64))
+    segments = np.concatenate([table.segments for table in tables])
+    bodies = np.concatenate([table.bodies for table in tables])
+    return _collect(segments, bodies, np.concatenate([table.counts for table in tables]))
+
+
+def compare(segmentation: Labels, truth: Labels, *, block: Shape = BLOCK, workers: int = 1) -> Contingency:
     """The table of two volumes, read block by block.
 
     Parameters
@@ -102,19 +127,32 @@ def compare(segmentation: Labels, truth: Labels, *, block: Shape = BLOCK) -> Con
     segmentation
         The labels to be judged; 0 is unsegmented.
     truth
-        The labels to be judged by; 0 is unknown and left out.
+        The labels to be judged by; 0 is unknown and left out. Where a block has none, the segmentation is not read.
     block
         Voxels along z, y, x that are in memory at once; changes nothing but memory and time.
+    workers
+        Threads, each of which holds up to three blocks.
 
     Raises
     ------
     ValueError
         If the shapes differ.
     """
+    return merge_tables(compare_blocks(segmentation, truth, block=block, workers=workers))
+
+
+def compare_blocks(
+    segmentation: Labels, truth: Labels, *, block: Shape = BLOCK, workers: int = 1
+) -> Iterator[Contingency]:
+    """The table of each block, z slowest; see `compare`."""
     if segmentation.grid.shape != truth.grid.shape:
         raise ValueError(f"segmentation must have the shape of truth {truth.grid.shape}, got {segmentation.grid.shape}")
-    boxes = [tile.write for tile in split(truth.grid.shape, block=block)]
-    return merge_tables(count_pairs(segmentation.read(box), truth.read(box)) for box in boxes)
+    return each(Blocks(truth.grid.shape, block), partial(_count, segmentation, truth), workers=workers)
+
+
+def _count(segmentation: Labels, truth: Labels, tile: Tile) -> Contingency:
+    bodies = truth.read(tile.write)
+    return count_pairs(segmentation.read(tile.write), bodies) if bodies.any() else _union([])
 
 
 def settle_unsegmented(table: Contingency, *, unsegmented: Unsegmented) -> Contingency:

@@ -14,7 +14,7 @@ from rich.table import Table
 from savem3 import __version__
 from savem3.blocks import Survey, survey
 from savem3.directory import Directory, run_directory
-from savem3.engine import RedrawRecipe, UnifySections, refinement, unification
+from savem3.engine import TAUGHT_GAIN, RedrawRecipe, UnifySections, refinement, unification
 from savem3.identity import Identity, digest_of_code, versions
 from savem3.request import Keep, Machine, Work
 from savem3.runs.cleanse import digest_of_labels
@@ -73,6 +73,7 @@ class Unifying:
         recipe = refinement() if self.recipe == "refinement" else unification()
         recipe = replace(recipe, prompt=self.prompt, overlap_of=self.overlap)
         recipe = recipe if self.erode is None else replace(recipe, erode=self.erode)
+        recipe = replace(recipe, section_gain=TAUGHT_GAIN) if self.steps else recipe
         return recipe if self.guard and sees else replace(recipe, boundary_gain=None)
 
 

@@ -58,8 +58,8 @@ def run_browse(
     contents = contents_of(run, raw=raw)
     for remark in contents.remarks:
         say(remark)
-    exported = {"surfaces": contents.surfaces, "skeletons": contents.skeletons}
-    with _serving().serving(contents.pyramids, **exported, port=port) as page:
+    beside = {name: getattr(contents, name) for name in ("surfaces", "skeletons", "points")}
+    with _serving().serving(contents.pyramids, **beside, port=port) as page:
         if screenshot is not None:
             from savem3.view.screenshot import take_picture
 

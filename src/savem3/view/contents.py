@@ -15,11 +15,15 @@ from savem3.store import UnreadableVolume, open_boundary, open_image, open_label
 from savem3.store.axes import Axes
 from savem3.store.places import Place
 from savem3.store.tensors import opened, voxels_of
+from savem3.view.annotations import read_points
 from savem3.view.planes import Shown
 from savem3.view.pyramid import Pyramid
 from savem3.volume import BoundaryMap, Labels
 
 RECORD = "run.json"
+PLACES = "quality/places.json"
+"""Where a quality report in a run directory keeps its list for Neuroglancer."""
+
 DEEPEST = 3
 """Folders within folders that are searched for exported ones."""
 
@@ -43,6 +47,8 @@ class Contents:
         What is there of it.
     surfaces, skeletons
         Exported folders in Neuroglancer's precomputed format.
+    points
+        Places to look at, as Neuroglancer writes annotations.
     remarks
         A sentence for each thing that is not whole or not there.
     """
@@ -53,6 +59,7 @@ class Contents:
     labels: Pyramid | None = None
     surfaces: tuple[Path, ...] = ()
     skeletons: tuple[Path, ...] = ()
+    points: tuple[Mapping[str, Any], ...] = ()
     remarks: tuple[str, ...] = ()
 
     @property
@@ -91,7 +98,9 @@ def contents_of(run: Path, *, raw: str | None = None) -> Contents:
     exported = exported_in(run)
     skeletons = tuple(folder for folder in exported if _kind(folder) == SKELETONS)
     surfaces = tuple(folder for folder in exported if folder not in skeletons)
-    contents = Contents(image, **made, surfaces=surfaces, skeletons=skeletons, remarks=tuple(remarks))
+    points, unread = _points_in(run)
+    remarks += unread
+    contents = Contents(image, **made, surfaces=surfaces, skeletons=skeletons, points=points, remarks=tuple(remarks))
     if not contents.pyramids:
         raise ValueError(f"run must hold a volume, got '{run}', where none is begun yet")
     return contents
@@ -132,6 +141,16 @@ def ids_in(folders: Iterable[Path]) -> set[int] | None:
         if ids:
             known = ids if known is None else known & ids
     return known
+
+
+def _points_in(run: Path) -> tuple[tuple[Mapping[str, Any], ...], list[str]]:
+    """The list of a quality report, if there is one; or why it is not shown."""
+    if not (run / PLACES).exists():
+        return (), []
+    try:
+        return tuple(read_points(run / PLACES)), []
+    except ValueError as error:
+        return (), [str(error)]
 
 
 def _kind(folder: Path) -> str | None:

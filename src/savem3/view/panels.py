@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from savem3.grid import Grid
+from savem3.view.annotations import annotation_layer
 from savem3.view.colours import colours_of
 from savem3.view.lattice import keep_largest, sample_evenly
 from savem3.view.pyramid import Pyramid
@@ -37,6 +38,7 @@ def state_of(
     urls: Mapping[str, str],
     surfaces: Sequence[str] = (),
     skeletons: Sequence[str] = (),
+    points: Sequence[Mapping[str, Any]] = (),
     among: Collection[int] | None = None,
 ) -> dict[str, Any]:
     """What Neuroglancer shows when the page opens.
@@ -49,6 +51,8 @@ def state_of(
         Where each is served, by name.
     surfaces, skeletons
         Where exported folders are served; surfaces replace those that are made on demand.
+    points
+        Places to look at, as annotations.
     among
         The neurons that all these folders know; a picture would wait for the others forever.
     """
@@ -60,6 +64,8 @@ def state_of(
     if surfaces or skeletons:
         own = {**chosen["source"], "subsources": {"mesh": not surfaces}}
         chosen["source"] = [own, *(f"precomputed://{place}" for place in (*surfaces, *skeletons))]
+    linked = "neurons" if chosen["name"] == "neurons" else None
+    layers += [annotation_layer(points, grid, linked=linked)] if points else []
     finest = min(grid.voxel_size)
     extent = max(n * s for n, s in zip(grid.shape, grid.voxel_size, strict=True)) / finest
     return {

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,7 +42,12 @@ READERS = 4
 
 @contextmanager
 def serving(
-    pyramids: list[Pyramid], *, surfaces: tuple[Path, ...] = (), skeletons: tuple[Path, ...] = (), port: int = 0
+    pyramids: list[Pyramid],
+    *,
+    surfaces: tuple[Path, ...] = (),
+    skeletons: tuple[Path, ...] = (),
+    points: tuple[Mapping[str, Any], ...] = (),
+    port: int = 0,
 ) -> Iterator[Page]:
     """Serve volumes for as long as the context is open.
 
@@ -52,6 +57,8 @@ def serving(
         Volumes of one grid, what lies below first.
     surfaces, skeletons
         Precomputed folders of the last of them.
+    points
+        Places to look at, as annotations.
     port
         Where to listen; 0 takes a free one.
 
@@ -72,7 +79,7 @@ def serving(
     urls = {name: f"{page.guard.origin}/data/{token}/{name}" for name in named}
     folders = [f"{page.guard.origin}/files/{token}/{number}" for number in range(len(exported))]
     first, rest = folders[: len(surfaces)], folders[len(surfaces) :]
-    state = state_of(pyramids, urls=urls, surfaces=first, skeletons=rest, among=ids_in(exported))
+    state = state_of(pyramids, urls=urls, surfaces=first, skeletons=rest, points=points, among=ids_in(exported))
     viewer.set_state(state)
     thread = Thread(target=loop.run_forever, daemon=True)
     thread.start()

@@ -1,0 +1,52 @@
+"""How well a quality report held, where there is truth after all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from savem3.evaluate import compare, score_table
+from savem3.quality import KINDS, Place, confirm
+from savem3.runs.judged import Judged
+from savem3.view.quality_page import Chapter, Row
+from savem3.volume import Labels
+
+FIRST = (20, 50, 100)
+"""How many of the first places are compared with the truth."""
+
+
+def hold_against(judged: Judged, truth: Labels, places: Sequence[Place]) -> dict[str, Any]:
+    """How well the report held: scores, and the share of its places at which the truth has an error."""
+    if truth.grid.shape != judged.whole.shape:
+        raise ValueError(f"truth must have the shape of the labels {judged.whole.shape}, got {truth.grid.shape}")
+    table = compare(judged.labels, truth.window(judged.box))
+    confirmed = confirm(places, table.segments, table.bodies, table.counts)
+    known = ~np.isnan(confirmed)
+    held = confirmed[known]
+    kinds = {}
+    for kind in KINDS:
+        own = np.array([place.kind == kind for place in places], bool) & known
+        if own.any():
+            kinds[kind] = {"places": int(own.sum()), "confirmed": float(confirmed[own].mean())}
+    return {
+        "scores": score_table(table, unsegmented="segment").to_dict(),
+        "first": {str(n): float(held[:n].mean()) for n in FIRST if len(held) >= n},
+        "all": float(held.mean()) if len(held) else float("nan"),
+        "kinds": kinds,
+    }
+
+
+def held_chapter(held: Mapping[str, Any]) -> Chapter:
+    """How well the report held, in words."""
+    rows = [Row(f"first {n}", f"{share:.0%}", "of these places hold") for n, share in held["first"].items()]
+    rows.append(Row("all places", f"{held['all']:.0%}", "hold: what any order would give in the mean"))
+    rows += [Row(kind, f"{found['confirmed']:.0%}", f"of {found['places']}") for kind, found in held["kinds"].items()]
+    rows += [Row(name, f"{held['scores'][name]:.3f}", "against the truth") for name in ("voi_split", "voi_merge")]
+    says = (
+        "The truth was used for this chapter alone. A merge holds if a second neuron has its share of the body, in "
+        "whatever part of it; a split, if both bodies are of one neuron; an orphan, if another body has more of its "
+        "neuron."
+    )
+    return Chapter("How well did this page hold?", says, "unknown", rows)
