@@ -22,11 +22,11 @@ from typing import Any
 
 import numpy as np
 import torch
-from ladder_scores import keep_sections
 from rich.console import Console
 
 from savem3 import bank
 from savem3.adaptation import JUDGES, AdaptRecipe, adapt_if_it_helps, judge_on
+from savem3.bench.cutting import keep_sections
 from savem3.distill import Student
 from savem3.evaluate import relabel_components, score
 from savem3.pipeline import Settings, choose_beta, cut_fragments, draw_boundary, make_fragments, settings_for

@@ -3,7 +3,7 @@
     python experiments/boundary_2d.py --data DIR --work FOLDER --boundary SAEM²=saem2-tiny --boundary NAME=FILE \\
         --out BOUNDARIES.md
 
-For each checkpoint (of SAEM² or of its heads alone; any file that `table_2d.py` takes as --saem2) and dataset:
+For each checkpoint (of SAEM² or of its heads alone; whatever `savem3 bench` takes as --teacher) and dataset:
 
 - AP: average precision of membrane pixels against the boundary target; no threshold, no tolerance.
 - VoI: a section is cut into the connected parts below a threshold, which then flood the rest; bits against its
@@ -24,14 +24,26 @@ from pathlib import Path
 import numpy as np
 import torch
 from bioimage_cpp.segmentation import watershed
-from held_out import DATASETS, SMALLEST, Line, Volume, add_line, file_of, held_out, own_volume, read_lines, seen_by
 from numpy.typing import NDArray
 from rich.console import Console
-from rivals import darkness, see_boundary
 from scipy import ndimage
-from table_2d import open_teacher, split_name
 
 from savem3 import saem2
+from savem3.bench.answering import open_teacher
+from savem3.bench.held_out import (
+    DATASETS,
+    SMALLEST,
+    Line,
+    Volume,
+    add_line,
+    file_of,
+    held_out,
+    own_volume,
+    read_lines,
+    seen_by,
+)
+from savem3.bench.request import split_name
+from savem3.bench.rivals import darkness, see_boundary
 from savem3.evaluate import count_pairs, voi_merge, voi_split
 from savem3.shipped import find_model
 from savem3.store.weights import read_weights
@@ -50,7 +62,7 @@ def main() -> None:
     options = read_options()
     torch.set_num_threads(options.threads)
     torch.set_flush_denormal(True)
-    pairs = [(held_out(name, options.data, tune=True), held_out(name, options.data)) for name in options.datasets]
+    pairs = [pair for name in options.datasets for pair in pairs_of(name, options.data)]
     pairs += [halves(own_volume(*paths, every=options.every)) for paths in options.volume]
     lines = ["| dataset | whose map | AP | VoI (split, merge) | threshold | VoI at the best | its labels |"]
     lines += ["|---|---|---|---|---|---|---|"]
@@ -70,7 +82,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, required=True, help="folder where results are kept")
     parser.add_argument("--boundary", action="append", default=[], metavar="NAME=FILE")
     parser.add_argument("--base", type=Path, help="the SAM that files stand on")
-    parser.add_argument("--datasets", nargs="*", choices=sorted(DATASETS), default=list(DATASETS))
+    parser.add_argument("--datasets", nargs="*", choices=sorted(DATASETS), default=["FIB-25", "VNC", "ISBI"])
     own = ("NAME", "RAW", "LABELS")
     parser.add_argument("--volume", nargs=3, action="append", default=[], metavar=own, help="a volume of your own")
     parser.add_argument("--every", type=int, default=1, help="look at every so many sections of your own volumes")
@@ -81,6 +93,12 @@ def read_options() -> argparse.Namespace:
     if options.datasets and options.data is None:
         parser.error("--data must be given for the bank's datasets, got none; or pass --datasets without a name")
     return options
+
+
+def pairs_of(name: str, folder: Path) -> list[tuple[Volume, Volume]]:
+    """Of each block of a dataset that has both: the sections that the threshold is chosen on, and those scored."""
+    tuned = {volume.block: volume for volume in held_out(name, folder, tune=True)}
+    return [(tuned[volume.block], volume) for volume in held_out(name, folder) if volume.block in tuned]
 
 
 def halves(volume: Volume) -> tuple[Volume, Volume]:
@@ -100,7 +118,7 @@ def row(given: str, tune: Volume, test: Volume, options: argparse.Namespace) -> 
         intensity = volume.intensity
         if file is None:
             return lambda section: darkness(section, intensity)
-        teacher = open_teacher(find_model(file), options)
+        teacher = open_teacher(find_model(file), options.base)
         return lambda section: see_boundary(section, teacher, intensity)
 
     chosen_on, scored = (

@@ -25,12 +25,12 @@ from typing import Any
 import cc3d
 import numpy as np
 import torch
-from held_out import SMALLEST, file_of
 from numpy.typing import NDArray
 from rich.console import Console
 from scipy import ndimage
 
 from savem3 import bank
+from savem3.bench.held_out import SMALLEST, file_of
 from savem3.engine import RedrawRecipe, Section, Tidy, place, redraw, refinement, unification
 from savem3.engine.parts import parts_of
 from savem3.engine.unifying import judge

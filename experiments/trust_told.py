@@ -55,7 +55,9 @@ def tell_places(calibration: Calibration, work: Path, *, out: Path) -> str:
     }
     draw({place: four(calibration, found[0]) for place, found in cases.items()}, out / "reliability.png")
     with (out / "results.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows([[name, *row.values()] for name, table in tables.items() for row in table])
+        csv.writer(file, lineterminator="\n").writerows(
+            [[name, *row.values()] for name, table in tables.items() for row in table]
+        )
     text = f"# How well probabilities of error hold\n\n`experiments/trust.py test`, {sentence_of(load_of_machine())}\n"
     text += "".join(f"\n## {name}\n\n{markdown(table)}" for name, table in tables.items())
     (out / "results.md").write_text(text, encoding="utf-8")

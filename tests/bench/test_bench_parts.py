@@ -10,12 +10,13 @@ import pytest
 from savem3.bench import assembled
 from savem3.bench.baselines import dark_map, link_sections, stack
 from savem3.bench.floor import by_turns, rate_of, ratio_of, seconds_of
-from savem3.bench.skeletons import Traced, merged_segments, trace
+from savem3.bench.skeletons import skeletons_of, trace
 from savem3.bench.suite_sparse import few_bodies
 from savem3.grid import Grid
+from savem3.skeleton import Skeletons
 from savem3.volume import BoundaryMap, Image, Labels
 
-SIZE = (30.0, 6.0, 4.0)
+SIZE, LONG = (30.0, 6.0, 4.0), (30.0, 6.0, 1000.0)
 
 
 def labels_of(array) -> Labels:
@@ -57,33 +58,37 @@ def test_few_bodies_leave_the_others_unknown():
     np.testing.assert_array_equal(few, again)
 
 
-def two_neurites() -> Traced:
-    """Along x at y 0 and at y 2: three edges of 1 µm, and one of 2 µm."""
-    nodes = np.array([[0, 0, 0], [0, 0, 1], [0, 0, 2], [0, 0, 3], [0, 2, 0], [0, 2, 3]])
+def two_neurites() -> Skeletons:
+    """Along x at y 0 and at y 2, in voxels of 30 × 6 × 1000 nm: three edges of 1 µm, and one of 3 µm."""
+    at = np.array([[0, 0, 0], [0, 0, 1], [0, 0, 2], [0, 0, 3], [0, 2, 0], [0, 2, 3]])
     edges = np.array([[0, 1], [1, 2], [2, 3], [4, 5]])
-    return Traced(nodes, np.array([0, 0, 0, 0, 1, 1]), edges, np.array([1.0, 1.0, 1.0, 2.0]))
+    return Skeletons(("a", "b"), np.array([0, 0, 0, 0, 1, 1]), (at + 0.5) * LONG, edges)
 
 
 @pytest.mark.parametrize(
     ("rows", "erl"),
     [
-        ([[1, 1, 1, 1], [2, 2, 2, 2]], (9 + 4) / 5),  # both whole
-        ([[1, 1, 3, 3], [2, 2, 2, 2]], (1 + 1 + 4) / 5),  # cut once: the edge across is lost
+        ([[1, 1, 1, 1], [2, 2, 2, 2]], (9 + 9) / 6),  # both whole
+        ([[1, 1, 3, 3], [2, 2, 2, 2]], (1 + 1 + 9) / 6),  # cut once: the edge across is lost
         ([[1, 1, 1, 1], [1, 1, 1, 1]], 0.0),  # merged: nothing counts
-        ([[1, 1, 1, 0], [2, 2, 2, 2]], (4 + 4) / 5),  # a node outside of all segments
+        ([[1, 1, 1, 0], [2, 2, 2, 2]], (4 + 9) / 6),  # a node outside of all segments
     ],
 )
 def test_a_run_ends_at_a_cut_and_does_not_count_in_a_merger(rows, erl):
-    labels = labels_of([[rows[0], [0] * 4, rows[1]]])
+    voxels = np.array([[rows[0], [0] * 4, rows[1]]], np.uint64)
+    labels = Labels(voxels, Grid(voxels.shape, LONG))
     values, says = trace(lambda: labels, two_neurites())
     assert values["erl_um"] == pytest.approx(erl)
-    assert values["nerl"] == pytest.approx(erl / (13 / 5))
+    assert values["nerl"] == pytest.approx(erl / 3)
     assert says["skeletons"] == 2
 
 
-def test_a_segment_with_nodes_of_two_skeletons_is_merged():
-    at = np.array([1, 1, 2, 0, 1, 0], np.uint64)
-    assert merged_segments(np.array([0, 0, 0, 0, 1, 1]), at).tolist() == [1]
+def test_skeletons_lie_inside_the_bodies_that_they_are_of():
+    voxels = np.zeros((40, 60, 60), np.uint64)
+    voxels[:, 5:25, 5:50], voxels[:, 30:55, 10:40] = 3, 8
+    truth = Labels(voxels, Grid(voxels.shape, SIZE, (300.0, 60.0, 40.0)))
+    values, says = trace(lambda: truth, skeletons_of(truth))
+    assert (values["nerl"], values["mergers"], says["skeletons"]) == (1.0, 0.0, 2)
 
 
 def test_ratios_are_taken_within_turns():

@@ -149,3 +149,31 @@ def test_networks_are_cut_and_linked_from_section_to_section(data: Path, tmp_pat
     rows = {name for name, _, metric in rows_of(tmp_path / "out") if metric == "voi"}
     assert {"savem3-fast, quantile", "savem3-fast, mutex", "savem3-fast, as its card says"} <= rows
     assert {"savem3-fast, sections linked by iou", "saem2-tiny along z, sections linked by confidence"} <= rows
+
+
+@pytest.mark.slow
+def test_a_sam_and_the_heads_that_stand_on_it_untrained_answer_alike(data: Path, tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    import torch
+
+    from savem3.saem2.over_sam.network import Saem2OverSam
+    from savem3.saem2.over_sam.weights import save_published
+
+    torch.manual_seed(0)
+    wide = {"hidden_size": 32, "image_size": 256}
+    vision = {"num_hidden_layers": 2, "num_attention_heads": 2, "output_channels": 32, "global_attn_indexes": [1]}
+    model = transformers.SamHQModel(
+        transformers.SamHQConfig(
+            vision_config={**wide, **vision, "window_size": 3, "num_pos_feats": 16, "mlp_dim": 48},
+            prompt_encoder_config={**wide, "mask_input_channels": 8},
+            mask_decoder_config={"hidden_size": 32, "mlp_dim": 40, "iou_head_hidden_dim": 20, "vit_dim": 32},
+        )
+    ).eval()
+    hq, own = tmp_path / "hq", tmp_path / "own.safetensors"
+    model.save_pretrained(hq)
+    save_published(Saem2OverSam(model, base="drawn").eval(), own, card={"labels": ["vnc_stack1:train"]})
+    named = {"sams": (f"HQ-SAM={hq}",), "teachers": (f"heads={own}",), "base": hq}
+    run_bench("2d", bench=Bench(data, tmp_path / "out", seeds=1, quick=True, **named), watch=Watch())
+    rows = rows_of(tmp_path / "out")
+    assert {metric for name, _, metric in rows if name == "HQ-SAM"} >= {"box_iou", "1_point_iou", "noisy_mask_iou"}
+    assert rows["HQ-SAM", "cells", "box_iou"] == rows["heads", "cells", "box_iou"]

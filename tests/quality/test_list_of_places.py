@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from savem3.grid import Grid
-from savem3.quality import Doubts, Place, confirm, doubt_places, find_doubts, kept_share, locate, rank
+from savem3.quality import Doubts, Place, confirm, confirm_there, doubt_places, find_doubts, kept_share, locate, rank
 from savem3.regions import RegionGraph
 from savem3.volume import Labels
 
@@ -154,3 +154,19 @@ def test_a_body_keeps_what_it_has_in_common_with_its_best_match() -> None:
     assert names.tolist() == [1, 2, 3]
     assert voxels.tolist() == [40, 10, 9]
     np.testing.assert_allclose(kept, [30 / 43, 10 / 20, 0.0])
+
+
+def test_a_merge_is_there_or_elsewhere_in_the_body() -> None:
+    grid = Grid((8, 30, 40), (30.0, 6.0, 4.0))
+    truth = np.full(grid.shape, 5, np.uint64)
+    truth[:, :, 20:], truth[0] = 6, 0
+    segments = np.full(grid.shape, 1, np.uint64)
+    segments[:, :, 39] = 2
+    volumes = {"segments": Labels(segments, grid), "truth": Labels(truth, grid)}
+    assert confirm_there(place("merge", NAN, 1, (4.0, 15.0, 19.0)), **volumes) == 1
+    assert confirm_there(place("merge", NAN, 1, (4.0, 15.0, 0.0)), **volumes) == 1
+    narrow = {name: Labels(labels.voxels, Grid(grid.shape, (30.0, 6.0, 40.0))) for name, labels in volumes.items()}
+    assert confirm_there(place("merge", NAN, 1, (4.0, 15.0, 0.0)), **narrow) == 0
+    assert confirm_there(place("merge", NAN, 1, (4.0, 15.0, 19.0)), **narrow) == 1
+    unknown = {**volumes, "truth": Labels(np.zeros_like(truth), grid)}
+    assert np.isnan(confirm_there(place("merge", NAN, 1, (4.0, 15.0, 19.0)), **unknown))

@@ -18,7 +18,7 @@ from savem3.bench.peers import open_peer, read_peers
 from savem3.bench.published import TABLE_4
 from savem3.bench.request import Bench
 from savem3.bench.sheet import Sheet
-from savem3.bench.skeletons import TOLD, skeletons_of, trace
+from savem3.bench.skeletons import TOLD, digest_of, skeletons_of, trace
 from savem3.bench.sources import Seen, Source, raw_grey, students_of, teachers_of
 from savem3.bench.suite_3d import HERE
 from savem3.bench.tables import Table, grid_of
@@ -89,7 +89,7 @@ def _mean(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 def _run_volume(truth: Truth, bench: Bench, cells: Mapping[str, Cells], *, watch: Watch) -> None:
     """A few bodies, drawn anew for each seed, and skeletons."""
-    skeletons = skeletons_of(truth)
+    skeletons = skeletons_of(truth.labels)
     for source in [raw_grey(), *students_of(bench), *teachers_of(bench, planes=3)]:
         if source.name.endswith("three planes") and not truth.image.grid.is_isotropic:
             continue
@@ -100,7 +100,7 @@ def _run_volume(truth: Truth, bench: Bench, cells: Mapping[str, Cells], *, watch
             for seed in range(bench.seeds):
                 few = replace(source, seed=seed)
                 _do(cells["bodies"], truth, row, few, partial(_score_few, cut, truth, seed), watch=watch)
-            of = {"skeletons": skeletons.digest}
+            of = {"skeletons": digest_of(skeletons)}
             _do(cells["skeletons"], truth, row, source, partial(trace, cut, skeletons), watch=watch, of=of)
     beside = {row: str(bench.data / place) for row, place in HERE.get(truth.name, {}).items()}
     for row, place in {**beside, **read_peers(bench.peers, volume=truth.name)}.items():
@@ -108,7 +108,7 @@ def _run_volume(truth: Truth, bench: Bench, cells: Mapping[str, Cells], *, watch
         for seed in range(bench.seeds):
             few = replace(source, seed=seed)
             _do(cells["bodies"], truth, row, few, partial(_score_few, cut, truth, seed), watch=watch)
-        of = {"skeletons": skeletons.digest}
+        of = {"skeletons": digest_of(skeletons)}
         _do(cells["skeletons"], truth, row, source, partial(trace, cut, skeletons), watch=watch, of=of)
 
 

@@ -18,7 +18,7 @@ from savem3.quality.branches import (
     crossing_places,
     ending_places,
 )
-from savem3.quality.confirming import confirm
+from savem3.quality.confirming import confirm, confirm_there
 from savem3.quality.contacts import locate
 from savem3.quality.continuity import DROPPED, Continuity, continuity, section_places
 from savem3.quality.doubts import Doubts, doubt_places, find_doubts
@@ -49,6 +49,7 @@ __all__ = [
     "Trace",
     "branches",
     "confirm",
+    "confirm_there",
     "continuity",
     "count_of",
     "crossing_places",

@@ -7,13 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float64, Int64, UInt64
 
+from savem3.grid import Box
 from savem3.quality.place import Place
+from savem3.volume import Labels
 
 HALF = 0.5
 """Share of a segment that one body of the truth must have for the segment to be that body's."""
 
 SECOND = 0.02
 """Share of a segment from which a second body in it is a merge."""
+
+NEAR_NM = 100.0
+"""How near to a place two bodies must meet for a merge to be there."""
+
+MEETING = 0.1
+"""Share of what is near that the second of two bodies must have to meet the first one there."""
 
 OF_SPLIT = ("split",)
 OF_MERGE = ("merge", "crossing", "endings", "glia")
@@ -52,6 +60,29 @@ def confirm(
             owner = owners[known[0]]
             found[i] = float(owner is not None and largest[owner] != known[0])
     return found
+
+
+def confirm_there(place: Place, *, segments: Labels, truth: Labels) -> float:
+    """1 where two bodies of the truth meet in a place's segment, right at the place; 0 where they do not; nan where
+    the truth says nothing of it.
+
+    Parameters
+    ----------
+    place
+        In voxels of both volumes.
+    segments, truth
+        Of one grid, unless one of them does not know its voxel size: that of the segments counts.
+    """
+    grid = segments.grid
+    near = [max(1, round(NEAR_NM / edge)) for edge in grid.voxel_size]
+    first = [max(0, round(a) - n) for a, n in zip(place.at, near, strict=True)]
+    stop = [min(size, round(a) + n + 1) for a, n, size in zip(place.at, near, grid.shape, strict=True)]
+    box = Box((first[0], first[1], first[2]), (stop[0], stop[1], stop[2]))
+    bodies = truth.read(box)[segments.read(box) == np.uint64(place.labels[0])]
+    counts = np.sort(np.unique(bodies[bodies != 0], return_counts=True)[1])[::-1]
+    if not len(counts):
+        return float("nan")
+    return float(len(counts) > 1 and counts[1] >= MEETING * counts.sum())
 
 
 def _of_segments(

@@ -61,6 +61,11 @@ class Judged:
         """Whether all of the volume is looked at."""
         return self.box == self.whole.box
 
+    def within(self, at: tuple[float, float, float]) -> tuple[float, float, float]:
+        """A place of the whole volume, counted from the start of the box."""
+        z, y, x = (a - first for a, first in zip(at, self.box.start, strict=True))
+        return z, y, x
+
     def settings(self, machine: Machine) -> Settings | None:
         """How the run was computed; ``None`` where that is not known."""
         kept = self.record.get("settings")

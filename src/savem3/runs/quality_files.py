@@ -109,8 +109,7 @@ def _facts(
 def _listed(place: Place, judged: Judged, *, pictured: bool) -> Listed:
     picture = ""
     if pictured:
-        z, y, x = (a - first for a, first in zip(place.at, judged.box.start, strict=True))
-        drawn = close_up((z, y, x), place.labels, labels=judged.labels, image=judged.image)
+        drawn = close_up(judged.within(place.at), place.labels, labels=judged.labels, image=judged.image)
         picture = data_uri(encode_webp(drawn, lossless=False))
     return Listed(
         place.kind,
@@ -144,6 +143,8 @@ def _warnings(judged: Judged, calibration: Calibrated) -> list[str]:
             "Chances are not calibrated here: the list is ordered by the voxels that hang on each place, and does not "
             "say how likely an error is."
         )
+    elif not judged.labels.grid.is_isotropic:
+        said.append("Chances and the estimate were fitted on isotropic volumes: of this one they may say too much.")
     if not judged.is_whole:
         said.append("Only the middle of the volume was looked at.")
     if judged.graph is None:
