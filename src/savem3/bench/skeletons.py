@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from savem3.evaluate import run_lengths
+from savem3.evaluate import Forgiven, run_lengths_of
+from savem3.evaluate.run_length import STRICT, look_up
 from savem3.export.bodies import measure
 from savem3.export.skeletons import skeletonise
 from savem3.skeleton import Skeletons
@@ -20,9 +21,11 @@ TOLD = (
     "Skeletons were drawn from the dense truth (TEASAR, bodies of at least 5000 voxels): not by people. "
     "An edge counts where both ends lie in one segment that holds no node of another skeleton; ERL is the mean length "
     "of the run that a point of a skeleton lies on, weighted by length, and NERL its share of what the truth reaches. "
-    "Drawn skeletons reach to the tips of bodies, so that a segment which laps over a border by a voxel merges: the "
-    "more a method splits, the better it does here."
+    "Drawn skeletons reach to the tips of bodies, so that a segment which laps over a border by a voxel merges them: "
+    "strictly counted, methods that split more do better. The second number forgives a segment the skeletons of which "
+    "it holds fewer than 20 points."
 )
+FORGIVEN = Forgiven(points=20)
 
 
 def skeletons_of(truth: Labels) -> Skeletons:
@@ -48,6 +51,11 @@ def trace(make: Callable[[], Labels], skeletons: Skeletons) -> tuple[dict[str, f
     """ERL in µm, NERL, and how many segments hold several skeletons."""
     if not len(skeletons.edges):
         return {}, {"not run": "no body of the truth is large enough for a skeleton"}
-    found = run_lengths(make(), skeletons)
+    at, inside = look_up(make(), skeletons)
+    outside = int((~inside).sum())
+    found, milder = (
+        run_lengths_of(at, skeletons, forgiven=forgiven, outside=outside) for forgiven in (STRICT, FORGIVEN)
+    )
     values = {"erl_um": found.erl_um, "nerl": found.nerl, "mergers": float(found.mergers)}
+    values |= {"forgiving_erl_um": milder.erl_um, "forgiving_nerl": milder.nerl}
     return values, {"skeletons": found.skeletons, "best_um": round(found.best_um, 3)}

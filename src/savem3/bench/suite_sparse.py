@@ -176,8 +176,8 @@ def _tables(cells: Mapping[str, Cells], bench: Bench) -> list[Table]:
         ),
         grid_of(
             skeletons,
-            ("erl_um", "nerl"),
-            title="Skeletons: ERL in µm / NERL",
+            ("erl_um", "forgiving_erl_um"),
+            title="Skeletons: ERL in µm, strict / forgiving",
             says=TOLD,
             columns=list(volumes_in(bench.data)),
         ),
