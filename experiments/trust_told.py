@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,14 +54,20 @@ def tell_places(calibration: Calibration, work: Path, *, out: Path) -> str:
         "VoI after the first places are mended": gains,
     }
     draw({place: four(calibration, found[0]) for place, found in cases.items()}, out / "reliability.png")
-    with (out / "results.csv").open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(
-            [[name, *row.values()] for name, table in tables.items() for row in table]
-        )
+    write_tables(tables, out / "results.csv")
     text = f"# How well probabilities of error hold\n\n`experiments/trust.py test`, {sentence_of(load_of_machine())}\n"
     text += "".join(f"\n## {name}\n\n{markdown(table)}" for name, table in tables.items())
     (out / "results.md").write_text(text, encoding="utf-8")
     return text
+
+
+def write_tables(tables: Mapping[str, Sequence[dict[str, Any]]], path: Path) -> None:
+    """Tables below each other, each with its own head; the first column names the table."""
+    rows: list[list[Any]] = []
+    for name, table in tables.items():
+        rows += [["table", *table[0]], *([name, *row.values()] for row in table)]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows(rows)
 
 
 def is_shipped(judged: Judged) -> bool:

@@ -117,6 +117,18 @@ def test_neurites_that_pass_each_other_apart_are_none() -> None:
     assert not [place for place in places_in(planted) if place.kind == "crossing"]
 
 
+@pytest.mark.parametrize(("below", "above", "crosses"), [(5, 13, False), (13, 5, False), (13, 13, True)])
+def test_arms_that_are_short_do_not_cross(below: int, above: int, crosses: bool) -> None:
+    """A thorn below, a thorn above, joined to the neurite between: a crossing if both are long enough."""
+    z, y, x = np.indices(whole().shape)
+    neurite = (abs(y - 33) < 4) & (abs(x - 24) < 4)
+    thorns = (abs(y - 33) < 3) & (abs(x - 33) < 3) & (z > 18 - below) & (z < 21 + above)
+    bridge = (abs(y - 33) < 3) & (abs(x - 28) < 4) & (abs(z - 19.5) < 2)
+    planted = np.where(neurite | thorns | bridge, NEW, np.where(abs(x - 30) < 16, 0, whole()))
+    found = [place.labels for place in places_in(planted, THIN) if place.kind == "crossing"]
+    assert found == ([(NEW,)] if crosses else [])
+
+
 def test_a_body_with_many_endings_is_found() -> None:
     body = largest(whole())
     planted = whole().copy()

@@ -43,6 +43,14 @@ def test_the_sides_of_a_seam_are_what_it_brought_together() -> None:
     assert evidence.side.tolist() == [3000, 7000, 4500, 6000]
 
 
+def test_sizes_are_read_beside_that_of_the_fragment_which_the_middle_voxel_lies_in() -> None:
+    assert column("lesser_side").tolist() == pytest.approx(np.log(np.array([3000, 7000, 4500, 6000]) / 4500))
+    assert column("greater_side").tolist() == pytest.approx(np.log(np.array([4000, 9500, 5000, 16500]) / 4500))
+    assert column("lesser_fragment").tolist() == pytest.approx(np.log(np.array([3000, 3000, 4500, 4500]) / 4500))
+    assert column("greater_fragment").tolist() == pytest.approx(np.log(np.array([4000, 5000, 5000, 6000]) / 4500))
+    assert column("contact").tolist() == pytest.approx(np.log(50 / np.array([3000, 3000, 4500, 4500]) ** (2 / 3)))
+
+
 def test_an_edge_that_joins_what_is_one_already_is_no_seam() -> None:
     ring = graph_of([(1, 2), (1, 3), (2, 3)], [10, 60, 20], [100, 200, 300])
     evidence = evidence_of(ring, np.ones(3, np.uint64))
