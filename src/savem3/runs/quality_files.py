@@ -144,7 +144,7 @@ def _warnings(judged: Judged, calibration: Calibrated) -> list[str]:
             "say how likely an error is."
         )
     elif not judged.labels.grid.is_isotropic:
-        said.append("Chances and the estimate were fitted on isotropic volumes: of this one they may say too much.")
+        said.append("Chances and the estimate were fitted on isotropic volumes: of this one they may be far off.")
     if not judged.is_whole:
         said.append("Only the middle of the volume was looked at.")
     if judged.graph is None:
