@@ -7,7 +7,7 @@ INSTALL := $(RUN) -m pip install --quiet --disable-pip-version-check --prefer-bi
 PYTEST := $(RUN) -m pytest -n 2
 TEST_TARGETS := test slow nightly mutations check
 
-.PHONY: help demo test slow nightly mutations check lint types layers format clean
+.PHONY: help demo test slow nightly mutations check lint types layers format commands site clean
 .DEFAULT_GOAL := help
 
 help:                       ## what there is to type
@@ -44,8 +44,15 @@ format: .venv/.dev-installed ## mend what ruff can mend
 	$(RUN) -m ruff check --fix .
 	$(RUN) -m ruff format .
 
+commands: .venv/.dev-installed ## write docs/reference-commands.md from the program
+	$(RUN) docs/_site/commands.py
+
+site: .venv/.docs-installed ## these pages as a site, strict: build/site/index.html
+	@# never with --quiet: it hides warnings from --strict
+	NO_MKDOCS_2_WARNING=1 $(RUN) -m mkdocs build --strict
+
 clean:                      ## remove the environment and the demo's output
-	rm -rf .venv demo
+	rm -rf .venv demo build
 
 $(TEST_TARGETS): export OMP_NUM_THREADS = 1
 
@@ -58,6 +65,10 @@ $(TEST_TARGETS): export OMP_NUM_THREADS = 1
 	@echo "Installing savem3 and its tests' tools into .venv (a few minutes, once)"
 	@$(INSTALL) --editable ".[dev]"
 	@touch .venv/.core-installed .venv/.dev-installed
+
+.venv/.docs-installed: pyproject.toml constraints.txt | .venv/pyvenv.cfg
+	@$(INSTALL) --editable ".[docs]"
+	@touch .venv/.core-installed .venv/.docs-installed
 
 .venv/pyvenv.cfg:
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "\

@@ -67,7 +67,10 @@ HOSTILE = {
     ),
     "a misspelt command of a group": ("[export.mesh]\nids = [1]", "got 'mesh'; did you mean 'meshes'?"),
     "a key far from all": ("[predict]\nzzz = 2", "got 'zzz'; there are block, channel, device"),
-    "a key outside of tables": ("threads = 2", "must hold tables of commands, got 'threads'; there are bank, bench, check"),
+    "a key outside of tables": (
+        "threads = 2",
+        "must hold tables of commands, got 'threads'; there are bank, bench, check",
+    ),
     "a command that is no table": ("predict = 3", "must hold a table [predict] of options, got 3"),
     "a place": ('[predict]\nraw = "../secret"', "must hold options of the command, got 'raw'"),
     "text for a number": (
