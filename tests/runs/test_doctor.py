@@ -78,8 +78,8 @@ def test_people_read_a_table_that_ends_with_what_is_broken(capsys):
     assert said.splitlines()[-1] == "broken: torch"
 
 
-def test_every_extra_of_the_package_but_that_of_developers_is_looked_at():
+def test_every_extra_of_the_package_but_those_of_developers_is_looked_at():
     from importlib.metadata import metadata
 
-    assert {*EXTRAS, "dev"} == set(metadata("savem3").get_all("Provides-Extra"))
+    assert {*EXTRAS, "dev", "docs"} == set(metadata("savem3").get_all("Provides-Extra"))
     assert set(EXTRAS) == set(WORKS)

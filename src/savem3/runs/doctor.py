@@ -48,7 +48,7 @@ NEEDED = {
 }
 """Packages that runs compute, read and draw with, and the modules they are imported as."""
 EXTRAS: dict[str, tuple[str, ...]] = {
-    "bench": ("skimage.metrics", "waterz"),
+    "bench": ("monai", "skimage.metrics", "waterz"),
     "cluster": ("dask", "distributed", "dask_jobqueue"),
     "export": ("pyarrow", "zmesh"),
     "napari": ("npe2",),
