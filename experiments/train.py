@@ -4,7 +4,8 @@
         --teacher TEACHER.safetensors --steps 1600
 
 A dataset is CARD:SPLIT, optionally CARD:SPLIT:FIRST-LAST to keep only those sections; `synthetic:N` makes N volumes.
-One core suffices; a log line every 50 steps, the weights are written with each tenth of them.
+With --apart N a volume of isotropic voxels is learned a second time, as every Nth of its sections alone: real grey
+values as thick sections have them. One core suffices; a log line every 50 steps, weights are written with each tenth.
 """
 
 from __future__ import annotations
@@ -14,15 +15,18 @@ import os
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 from rich.console import Console
 
 from savem3 import bank, distill, saem2
+from savem3.grid import Grid
 from savem3.teaching import Teaching, teach
-from savem3.volume import Image, Sample
+from savem3.volume import Image, Labels, Sample
 
+Kind = TypeVar("Kind", Image, Labels)
 CONSOLE = Console(highlight=False)
 
 
@@ -50,6 +54,7 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--feature-weight", type=float, default=0.1)
     parser.add_argument("--embedding-weight", type=float, default=0.1)
     parser.add_argument("--agreed", action="store_true", help="learn the borders of the segments of the teacher's maps")
+    parser.add_argument("--apart", type=int, default=1, help="learn isotropic volumes as every Nth section as well")
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--labelled-share", type=float, default=0.5)
     parser.add_argument("--seed", type=int, default=0)
@@ -67,13 +72,14 @@ def train_student(options: argparse.Namespace) -> None:
         learning_rate=options.learning_rate,
     )
     samples = [sample for name in options.labels for sample in bank.load_named(name, options.data, cards=bank.DATASETS)]
+    samples += [thin for sample in samples for thin in thinned(sample, options.apart)]
     teacher = saem2.load_teacher(options.teacher)[0] if options.teacher else None
     lessons = [distill.Lesson(s.image, s.boundary, labelled=True, weight=weight_of(s)) for s in samples]
     if teacher is not None:
         means = Teaching(agreed=options.agreed, drawn=0)
-        lessons += [
-            one for name in options.raw for one in teach(read_image(name, options.data), teacher, teaching=means)
-        ]
+        images = [read_image(name, options.data) for name in options.raw]
+        images = [each for image in images for each in with_thinned(image, options.apart)]
+        lessons += [one for image in images for one in teach(image, teacher, teaching=means)]
     card = describe(options, samples, asdict(recipe))
     student = distill.build_student(options.student)
     if options.start:
@@ -95,6 +101,31 @@ def weight_of(sample: Sample) -> float:
     return 0.25 if sample.name.startswith("synthetic") else 1.0
 
 
+def with_thinned(image: Kind, apart: int) -> list[Kind]:
+    """A volume, and one for each way to take every so many-th section of it, if its voxels are isotropic."""
+    if apart == 1 or not image.grid.is_isotropic:
+        return [image]
+    return [image, *(thin_out(image.load(), first, apart) for first in range(apart))]
+
+
+def thinned(sample: Sample, apart: int) -> list[Sample]:
+    """Every so many-th section of a sample of isotropic voxels, one for each way to take them."""
+    if apart == 1 or sample.name.startswith("synthetic"):
+        return []
+    images, labels = with_thinned(sample.image, apart)[1:], with_thinned(sample.labels, apart)[1:]
+    return [
+        bank.own_sample(sample.name, image, truth, licence=sample.licence)
+        for image, truth in zip(images, labels, strict=True)
+    ]
+
+
+def thin_out(volume: Kind, first: int, apart: int) -> Kind:
+    """Every so many-th section of a volume in memory, from the first on."""
+    voxels = np.asarray(volume.voxels)[first::apart]
+    z, y, x = volume.grid.voxel_size
+    return replace(volume, voxels=voxels, grid=Grid(np.shape(voxels), (z * apart, y, x)))
+
+
 def read_image(name: str, folder: Path) -> Image:
     """The unlabelled image that CARD:SPLIT names."""
     card, split = name.split(":")
@@ -111,6 +142,7 @@ def describe(options: argparse.Namespace, samples: list[Sample], recipe: dict[st
         "licences": sorted({s.licence for s in samples}),
         "recipe": recipe,
         "agreed": options.agreed,
+        "apart": options.apart,
         "threads": options.threads,
         "cores": os.cpu_count(),
     }

@@ -87,12 +87,18 @@ def test_a_changed_peer_is_named(data: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("grey_alone")
-def test_tables_alone_are_the_same_tables(data: Path, tmp_path: Path) -> None:
+def test_tables_alone_are_the_same_tables_and_tell_how_busy_the_machine_was(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     out = tmp_path / "out"
+    monkeypatch.setattr("savem3.bench.running.load_of_machine", lambda: 7.25)
     run_bench("3d", bench=Bench(data, out), watch=Watch())
-    before = (out / "results.csv").read_bytes()
+    before = [(out / name).read_bytes() for name in ("results.csv", "results.md")]
+    monkeypatch.setattr("savem3.bench.running.load_of_machine", lambda: 0.0)
     run_bench("3d", bench=Bench(data, out, only_tables=True), watch=Watch())
-    assert (out / "results.csv").read_bytes() == before
+    assert [(out / name).read_bytes() for name in ("results.csv", "results.md")] == before
+    assert b"7.2 processes wanted a core" in before[1]
+    assert b"\r" not in before[0]
 
 
 @pytest.mark.usefixtures("grey_alone")

@@ -23,8 +23,8 @@ def folder(tmp_path_factory):
     return folder
 
 
-def made(folder, name, *options):
-    command = ["reconstruct", f"{folder}/cells.h5:raw", str(folder / name), "--voxel-size", "40,4,4", "--skip-report"]
+def made(folder, name, *options, voxel_size="40,4,4"):
+    command = ["reconstruct", f"{folder}/cells.h5:raw", str(folder / name), "--voxel-size", voxel_size, "--skip-report"]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert run([*command, "--threads", "1", *options]) == 0
@@ -33,7 +33,9 @@ def made(folder, name, *options):
 
 def test_blocks_of_any_size_and_single_steps_give_the_same_bytes_on_the_grid_of_the_volume(folder, capsys):
     whole, parts = made(folder, "whole"), made(folder, "parts", "--block", "2,32,48")
-    assert "raw at 40 × 4 × 4 nm is looked at by the model at 40 × 8 × 8 nm" in capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
+    assert "raw at 40 × 4 × 4 nm is looked at by the model at 40 × 8 × 8 nm" in said
+    assert said.count("--adapt auto") == 2, "of both runs, each time that the student knows little of thick sections"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         step = ["predict", f"{folder}/cells.h5:raw", f"{folder}/step.zarr", "--voxel-size", "40,4,4", "--threads", "1"]
@@ -52,6 +54,12 @@ def test_blocks_of_any_size_and_single_steps_give_the_same_bytes_on_the_grid_of_
     assert record["plan"]["seen_voxel_size_nm"] == [40, 8, 8]
     assert record["settings"]["scale"]["joins"] == [1, 2, 2]
     assert not (whole / "scratch").exists()
+
+
+def test_thin_sections_and_those_that_will_be_learned_bring_no_advice(folder, capsys):
+    made(folder, "thin", voxel_size="10,10,10")
+    made(folder, "taught", "--adapt", "1")
+    assert "--adapt auto" not in " ".join(capsys.readouterr().out.split())
 
 
 def test_off_looks_at_the_volume_as_it_is_and_is_another_run(folder, capsys):

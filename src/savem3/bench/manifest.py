@@ -81,6 +81,14 @@ def load_of_machine() -> float:
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
 
 
+def kept_load(folder: Path) -> float | None:
+    """How busy the machine was when what is in a folder was run; ``None`` where nothing tells."""
+    file = folder / "manifest.json"
+    kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    busy = kept.get("machine", {}).get("busy_before")
+    return busy if isinstance(busy, int | float) else None
+
+
 def sentence_of(busy: float) -> str:
     """Date, machine and how busy it was: what stands above each table."""
     machine = describe_machine()

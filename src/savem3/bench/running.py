@@ -8,7 +8,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from savem3.bench.manifest import load_of_machine, sentence_of, write_manifest
+from savem3.bench.manifest import kept_load, load_of_machine, sentence_of, write_manifest
 from savem3.bench.plots import draw_bars
 from savem3.bench.request import Bench, Suite
 from savem3.bench.sheet import Sheet
@@ -44,7 +44,8 @@ def run_bench(suite: Suite, *, bench: Bench, watch: Watch) -> Path:
     FileExistsError
         If another run works in the same folder.
     """
-    busy = load_of_machine()
+    busy = kept_load(bench.out) if bench.only_tables else None
+    busy = load_of_machine() if busy is None else busy
     bench.out.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(bench.out / ".lock", timeout=0):

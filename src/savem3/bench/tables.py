@@ -107,7 +107,7 @@ def write_tables(
     markdown, numbers = folder / "results.md", folder / "results.csv"
     markdown.write_text(text, encoding="utf-8")
     with numbers.open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows(_numbers(results))
+        csv.writer(file, lineterminator="\n").writerows(_numbers(results))
     return [markdown, numbers]
 
 

@@ -246,7 +246,7 @@ def _keep(out: Path, image: Image, facts: Facts, checked: Checked, said: list[st
         folder.mkdir(parents=True)
         (folder / "check.json").write_text(json.dumps(_record(facts, checked, said), indent=1), encoding="utf-8")
         with (folder / "sections.csv").open("w", newline="", encoding="utf-8") as file:
-            rows = csv.writer(file)
+            rows = csv.writer(file, lineterminator="\n")
             rows.writerow(("section", "kind", "value", "limit", "lost"))
             rows.writerows((f.section, f.kind, f.value, f.limit, int(f.is_lost)) for f in checked.findings)
         for finding in checked.findings[:PICTURES]:

@@ -37,6 +37,11 @@ from savem3.view import Learning
 from savem3.volume import BoundaryMap, Image, Labels
 from savem3.watch import Watch
 
+HINT = (
+    f"Thick sections are not what {STUDENT} knows best: --adapt auto lets it learn from this volume first, and keeps "
+    "that only where it seems to help"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Choices:
@@ -171,6 +176,8 @@ def prepare(
     plan = plan_of(image, settings=settings, crew=crew_of(work, machine))
     room, present = room_for(out), bytes_in(out) if keep.resume else 0
     watch.say(plan.text, **plan.facts, free_memory_bytes=room.memory_bytes, free_disk_bytes=room.disk_bytes)
+    if choices.model == STUDENT and not (choices.adapt or image.grid.is_isotropic):
+        watch.say(HINT, hint="adapt")
     compare(plan.needs, room, folder=out, present_bytes=present)
     with watch.stage("survey") as counter:
         seen = survey(image, workers=machine.workers, progress=counter)
