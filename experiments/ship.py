@@ -3,8 +3,9 @@
     python experiments/ship.py --data DIR [--student FILE] [--teacher FILE] [--noncommercial FILE] [--sstem FILE]
 
 Each is shipped where it is given; --noncommercial is the teacher that also learned from ssTEM labels, --sstem the one
-that learned from no other tissue. A student must have been calibrated (`score.py calibrate --write`). Scores are of FIB-25 sample 2, sections 130–249
-(no label of z ≥ 120 trained either model), and of the bundled crop, which is cut from them. Nothing is chosen here.
+that learned from no other tissue. A student must have been calibrated (`score.py calibrate --write`). Scores are of
+FIB-25 sample 2, sections 130–249 (no label of z ≥ 120 trained any model), and of the bundled crop, which is cut from
+them. Nothing is chosen here.
 """
 
 from __future__ import annotations
