@@ -86,7 +86,7 @@ def ship(name: str, weights: Weights, scores: dict[str, Scores], *, words: str) 
         for place, s in scores.items()
     }
     licences = ", ".join(weights.card["licences"])  # type: ignore[arg-type]
-    apart = name in (NONCOMMERCIAL, SSTEM)
+    apart = "noncommercial" in name
     terms = "non-commercial use only, share alike" if apart else "Apache-2.0"
     licence = f"{terms}; learned from data under: {licences}"
     weights = replace(weights, card={**weights.card, "licence": licence, "scores": stated})
@@ -163,7 +163,7 @@ Nothing in the package uses it unless it is named: `--teacher noncommercial/saem
 SSTEM_WORDS = """As `saem2-tiny`, but taught by ssTEM and drawn volumes alone: VNC (CC BY-NC-SA) and ISBI 2012
 (challenge terms), no label of any FIB-SEM volume. It is the teacher of the label-free experiment ssTEM → FIB-SEM
 (docs/experiments.md). It and whatever is distilled from it may not be used commercially. The scores below are cut
-where the student is; cut where it is steadiest, as the experiment does, it comes to VoI 1.550 on these sections."""
+where the shipped student is; the experiment cuts where the map is steadiest."""
 
 STUDENT_WORDS = """The 3D student that `savem3 reconstruct` starts from. It learned in runs of `experiments/train.py`:
 from labels, from raw with `saem2-tiny` as the teacher, and from drawn volumes;
